@@ -1,0 +1,1 @@
+"""Pure helpers shared by every floor: clock, ids, durations, JSON, addresses, hashing."""
