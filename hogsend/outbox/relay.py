@@ -1,0 +1,109 @@
+"""Ships due outbox rows to their topic handlers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+from hogsend.db import Database
+from hogsend.errors import HogsendError
+from hogsend.outbox import store
+from hogsend.outbox.models import Delivery, Done, Held, OutboxRow, Park, Retry, TopicHandler
+
+CHANNEL = "hogsend_outbox"
+_UNKNOWN_TOPIC = Retry(after=timedelta(minutes=1), error="no handler for this topic here")
+_HANDLER_FAILED = timedelta(seconds=5)
+
+
+class Relay:
+    """One thread: claim, deliver, note the outcome; sleeps until a NOTIFY or the poll interval.
+
+    Any number of relays may run: claims skip each other's rows. A row is delivered at least
+    once; rows of one subject in order. Natural batching: under load a claim finds many rows,
+    when quiet it finds one, and there is no linger timer.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        handlers: Sequence[TopicHandler],
+        *,
+        resubmit: timedelta = timedelta(seconds=60),
+        claim_limit: int = 500,
+        poll: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self._db = db
+        self._handlers: Mapping[str, TopicHandler] = {h.topic: h for h in handlers}
+        self._resubmit = resubmit
+        self._limit = claim_limit
+        self._poll = poll
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._log = structlog.get_logger()
+
+    def start(self) -> None:
+        """Begin shipping on a background thread."""
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, timeout: float = 10) -> None:
+        """Finish the batch at hand and stop."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout=timeout)
+
+    def drain_once(self) -> int:
+        """Claim and deliver one batch; returns the number of rows claimed."""
+        rows = store.claim_due(self._db, limit=self._limit, resubmit=self._resubmit)
+        by_topic: dict[str, list[OutboxRow]] = {}
+        for row in rows:
+            by_topic.setdefault(row.topic, []).append(row)
+        for topic, group in by_topic.items():
+            self._settle(group, self._deliver(topic, group))
+        return len(rows)
+
+    def _deliver(self, topic: str, rows: list[OutboxRow]) -> Sequence[Delivery]:
+        handler = self._handlers.get(topic)
+        if handler is None:
+            return [_UNKNOWN_TOPIC] * len(rows)
+        try:
+            return handler.deliver(rows)
+        except Exception as error:  # a handler bug must not stop the other topics
+            self._log.exception("relay.handler_failed", topic=topic, rows=len(rows))
+            return [Retry(after=_HANDLER_FAILED, error=repr(error))] * len(rows)
+
+    def _settle(self, rows: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> None:
+        done: list[int] = []
+        for row, delivery in zip(rows, deliveries, strict=True):
+            match delivery:
+                case Done():
+                    done.append(row.id)
+                case Retry(after=after, error=error):
+                    store.retry_row(self._db, row.id, after=after, error=error)
+                case Park(error=error):
+                    self._log.error(
+                        "relay.row_parked", outbox_id=row.id, topic=row.topic, error=error
+                    )
+                    store.park_row(self._db, row.id, error=error)
+                case Held():
+                    pass
+        if done:
+            store.delete_rows(self._db, done)
+
+    def _run(self) -> None:
+        listener = self._db.listener([CHANNEL])
+        try:
+            while not self._stopping.is_set():
+                try:
+                    claimed = self.drain_once()
+                except HogsendError as error:
+                    self._log.warning("relay.database_unavailable", error=str(error))
+                    self._stopping.wait(self._poll.total_seconds())
+                    continue
+                if claimed < self._limit:
+                    listener.wait(self._poll.total_seconds())
+        finally:
+            listener.close()
