@@ -47,17 +47,18 @@ DELETE FROM outbox
 WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
 RETURNING id
 
--- name: retry_row
--- Due again later; nobody holds it.
-UPDATE outbox SET holder = NULL, last_error = :error,
+-- name: retry_rows
+-- Due again later, unless an executor took them in the meantime.
+UPDATE outbox SET last_error = :error,
   available_at = now() + make_interval(secs => :after_seconds)
-WHERE id = :id
+WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+  AND holder IS NULL
 RETURNING id
 
 -- name: park_row
 -- Poison: out of the queue, visible to operators.
-UPDATE outbox SET holder = NULL, last_error = :error, parked_at = now()
-WHERE id = :id
+UPDATE outbox SET last_error = :error, parked_at = now()
+WHERE id = :id AND holder IS NULL
 RETURNING id
 
 -- name: unpark_row

@@ -77,12 +77,13 @@ class Relay:
 
     def _settle(self, rows: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> None:
         done: list[int] = []
+        later: dict[Retry, list[int]] = {}
         for row, delivery in zip(rows, deliveries, strict=True):
             match delivery:
                 case Done():
                     done.append(row.id)
-                case Retry(after=after, error=error):
-                    store.retry_row(self._db, row.id, after=after, error=error)
+                case Retry():
+                    later.setdefault(delivery, []).append(row.id)
                 case Park(error=error):
                     self._log.error(
                         "relay.row_parked", outbox_id=row.id, topic=row.topic, error=error
@@ -90,6 +91,8 @@ class Relay:
                     store.park_row(self._db, row.id, error=error)
                 case Held():
                     pass
+        for retry, ids in later.items():
+            store.retry_rows(self._db, ids, after=retry.after, error=retry.error)
         if done:
             store.delete_rows(self._db, done)
 

@@ -89,9 +89,9 @@ def delete_rows(db: Executor, ids: Sequence[int]) -> None:
     db.run(_Q["delete_rows"], ids=list(ids))
 
 
-def retry_row(db: Executor, row_id: int, *, after: timedelta, error: str) -> None:
-    """Make a row due again later."""
-    db.run(_Q["retry_row"], id=row_id, after_seconds=after.total_seconds(), error=error[:2000])
+def retry_rows(db: Executor, ids: Sequence[int], *, after: timedelta, error: str) -> None:
+    """Make rows due again later; rows an executor holds are left alone."""
+    db.run(_Q["retry_rows"], ids=list(ids), after_seconds=after.total_seconds(), error=error[:2000])
 
 
 def park_row(db: Executor, row_id: int, *, error: str) -> None:

@@ -1,0 +1,1 @@
+"""Events: the append-only spine everything else reacts to."""
