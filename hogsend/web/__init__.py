@@ -1,0 +1,1 @@
+"""HTTP: routes as data, one error form, one edge. Knows no slice."""

@@ -1,0 +1,102 @@
+"""Bodies: bounded, strict JSON, straight into pydantic without an intermediate tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from hogsend.errors import InvalidInput
+from hogsend.kernel.wire_json import JsonValue
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+MALFORMED = "Malformed JSON in request body"
+
+# Bytes without any of these cannot hold what PostgreSQL refuses later: NUL, NaN, infinities,
+# integers beyond 64 bits. Everything else pays one scan and no walk.
+_SUSPICIOUS = re.compile(rb"\\u0000|NaN|Infinity|[0-9]{19}|[0-9][eE]\+?[0-9]{2}")
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+
+
+def read_body(env: Mapping[str, Any], *, limit: int) -> bytes:
+    """The request's body; raises InvalidInput ``payload_too_large`` before reading too much."""
+    declared = env.get("CONTENT_LENGTH") or "0"
+    length = int(declared) if declared.isdigit() else 0
+    if length > limit:
+        raise payload_too_large(limit)
+    if not length:
+        return b""
+    data: bytes = env["wsgi.input"].read(length)
+    return data
+
+
+def payload_too_large(limit: int) -> InvalidInput:
+    """The error for a body above ``limit`` bytes; answered with 413."""
+    return InvalidInput(f"Request body is larger than {limit} bytes", code="payload_too_large")
+
+
+def is_json(content_type: str | None) -> bool:
+    """True for ``application/json`` and ``application/*+json``, with or without parameters."""
+    if content_type is None:
+        return False
+    if content_type == "application/json":
+        return True
+    media = content_type.partition(";")[0].strip().lower()
+    return media == "application/json" or (
+        media.startswith("application/") and media.endswith("+json")
+    )
+
+
+def parse_model(model: type[ModelT], data: bytes, *, content_type: str | None) -> ModelT:
+    """Validate JSON bytes; see ``Request.json_model`` for what it raises."""
+    if not is_json(content_type):
+        raise InvalidInput("Content-Type must be application/json", code="content_type")
+    check_json(data)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            raise InvalidInput(MALFORMED, code="malformed_json") from error
+        raise
+
+
+def parse_query(model: type[ModelT], params: Mapping[str, str | list[str]]) -> ModelT:
+    """Validate query parameters in lax mode."""
+    flat = {key: value[-1] if isinstance(value, list) else value for key, value in params.items()}
+    return model.model_validate(flat, strict=False)
+
+
+def check_json(data: bytes) -> None:
+    """Raise InvalidInput for numbers and characters that cannot be stored."""
+    if _SUSPICIOUS.search(data) is None:
+        return
+    try:
+        tree = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidInput(MALFORMED, code="malformed_json") from error
+    _walk(tree)
+
+
+def _walk(value: JsonValue) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidInput("Text must not contain NUL characters", code="malformed_json")
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        if not _INT64_MIN <= value <= _INT64_MAX:
+            raise InvalidInput("Integers must fit in 64 bits", code="malformed_json")
+    elif isinstance(value, float):
+        if value - value != 0:  # infinite: the literal is too large for a double
+            raise InvalidInput("Numbers must be finite", code="malformed_json")
+    elif isinstance(value, list):
+        for item in value:
+            _walk(item)
+    else:
+        for key, item in value.items():
+            _walk(key)
+            _walk(item)

@@ -1,0 +1,104 @@
+"""What every answer gets, whatever happened inside: ids, security headers, CORS, access log."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+
+from hogsend.web.compression import compress
+from hogsend.web.http import Request, Response
+
+SECURITY_HEADERS: dict[str, str] = {
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "origin-agent-cluster": "?1",
+    "referrer-policy": "no-referrer",
+    "strict-transport-security": "max-age=15552000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-dns-prefetch-control": "off",
+    "x-download-options": "noopen",
+    "x-frame-options": "SAMEORIGIN",
+    "x-permitted-cross-domain-policies": "none",
+    "x-xss-protection": "0",
+}
+_METHODS = "GET,HEAD,PUT,POST,DELETE,PATCH"
+# Browsers may read these from our answers; without it retry logic in pages is blind.
+_EXPOSED = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After"
+_PREFLIGHT_SECONDS = "600"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_SILENT = "/v1/health"
+
+ACCESS_LOG_EVENT = "request"
+
+
+class Edge:
+    """Falcon middleware: the outermost layer, seen by errors and unknown paths too.
+
+    A route may set ``Cross-Origin-Resource-Policy`` itself (tracking pixel, browser bundle);
+    the other security headers are not negotiable.
+    """
+
+    def __init__(self, *, is_access_logged: bool) -> None:
+        self._is_access_logged = is_access_logged
+
+    def process_request(self, req: Request, resp: Response) -> None:
+        """Name the request; answer preflights before any guard."""
+        given = req.env.get("HTTP_X_REQUEST_ID")
+        if given is not None and _REQUEST_ID.fullmatch(given) is not None:
+            req.request_id = given
+        else:
+            req.request_id = str(uuid.uuid4())
+        structlog.contextvars.bind_contextvars(request_id=req.request_id)
+        if self._is_access_logged:
+            req.context.started = time.perf_counter()
+        if req.method == "OPTIONS":
+            _preflight(req, resp)
+
+    def process_response(
+        self, req: Request, resp: Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Add the headers every answer has, compress, log."""
+        headers = resp._headers
+        corp = headers.get("cross-origin-resource-policy")
+        headers.update(SECURITY_HEADERS)
+        if corp is not None:
+            headers["cross-origin-resource-policy"] = corp
+        origin = req.env.get("HTTP_ORIGIN")
+        if origin is not None:
+            headers["access-control-allow-origin"] = origin
+            resp.append_header("vary", "Origin")
+        if req.method == "OPTIONS":
+            return
+        headers["x-request-id"] = req.request_id
+        if origin is not None:
+            headers["access-control-expose-headers"] = _EXPOSED
+        encodings = req.env.get("HTTP_ACCEPT_ENCODING")
+        if encodings is not None:
+            compress(req, resp, encodings)
+        if self._is_access_logged and not req.path.startswith(_SILENT):
+            _log_access(req, resp)
+
+
+def _preflight(req: Request, resp: Response) -> None:
+    resp.status = 204
+    resp.complete = True
+    resp.set_header("Access-Control-Allow-Methods", _METHODS)
+    resp.set_header("Access-Control-Max-Age", _PREFLIGHT_SECONDS)
+    wanted = req.env.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
+    if wanted is not None:
+        resp.set_header("Access-Control-Allow-Headers", wanted)
+        resp.append_header("Vary", "Access-Control-Request-Headers")
+
+
+def _log_access(req: Request, resp: Response) -> None:
+    structlog.get_logger().info(
+        ACCESS_LOG_EVENT,
+        method=req.method,
+        path=req.path,
+        status=resp.status_code,
+        duration=round((time.perf_counter() - req.context.started) * 1000, 1),
+        requestId=req.request_id,
+    )
