@@ -124,8 +124,8 @@ class Submitter(Protocol):
 class ServeEnd(StrEnum):
     """Why ``serve`` returned."""
 
-    STOPPED = "stopped"          # asked to stop; running tasks were drained
-    FORCED = "forced"            # asked to stop; the drain deadline passed
+    STOPPED = "stopped"  # asked to stop; running tasks were drained
+    FORCED = "forced"  # asked to stop; the drain deadline passed
     ENGINE_LOST = "engine_lost"  # the engine was unreachable for too long
 
 
