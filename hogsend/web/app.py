@@ -39,18 +39,18 @@ def build_app(
     Unknown paths and methods answer 404 ``{"error":"Not Found"}``, after the guard of the path
     or of the first matching ``prefix_guards`` entry.
     """
-    options = options or WebOptions()
+    chosen = options or WebOptions()
 
     class BoundRequest(Request):
         # Class attributes cost nothing per request; the options differ per application.
-        max_body_bytes = options.max_body_bytes
-        proxies = TrustedProxies(options.trusted_proxies)
+        max_body_bytes = chosen.max_body_bytes
+        proxies = TrustedProxies(chosen.trusted_proxies)
 
     app: falcon.App[Request, Response] = falcon.App(
         router=cast(Any, Router(routes, prefix_guards=prefix_guards)),
         request_type=BoundRequest,
         response_type=Response,
-        middleware=[Edge(is_access_logged=options.is_access_logged)],
+        middleware=[Edge(is_access_logged=chosen.is_access_logged)],
     )
     app.add_error_handler(Exception, handle)
     app.add_error_handler(falcon.HTTPError, handle)

@@ -1,0 +1,187 @@
+"""The HTTP server process: waitress with a bounded, graceful stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+from hogsend.web.channel import Channel
+
+_LOOP_SECONDS = 1.0
+_REQUEST_SECONDS = 30.0
+_KEEP_ALIVE_SECONDS = 72
+_CLEANUP_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """``threads`` is also the number of database connections the process uses at once."""
+
+    threads: int = 8
+    max_body_bytes: int = 1024 * 1024
+    connection_limit: int = 1000
+    shutdown_seconds: float = 10.0
+
+
+class _Listener(TcpWSGIServer):
+    channel_class = Channel
+    active_channels: Any
+    effective_port: Any
+    socket: Any
+    trigger: Any
+    is_draining = False
+
+    def maintenance(self, now: Any) -> None:
+        """Close connections that idle, trickle a request or linger too long."""
+        for channel in list(self.active_channels.values()):
+            if channel.request is None:
+                channel.partial_since = None
+            elif channel.partial_since is None:
+                channel.partial_since = now
+            elif now - channel.partial_since > _REQUEST_SECONDS:
+                channel.will_close = True
+            if channel.is_linger_over(now):
+                channel.close_now()
+        super().maintenance(now)
+
+
+class HttpServer:
+    """Serves a WSGI application on sockets that are already listening.
+
+    ``run`` blocks the calling thread; ``stop`` may be called from a signal handler or another
+    thread, any number of times.
+    """
+
+    def __init__(
+        self, app: Callable[..., Any], sockets: list[socket.socket], *, options: ServerOptions
+    ) -> None:
+        # One warning per queued request costs CPU exactly when there is none to spare.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        self._options = options
+        self._map: dict[int, Any] = {}
+        self._stopping = False
+        self._dispatcher = ThreadedTaskDispatcher()
+        self._dispatcher.set_thread_count(options.threads)
+        self._listeners = [self._listener(app, sock) for sock in sockets]
+
+    def _listener(self, app: Callable[..., Any], sock: socket.socket) -> _Listener:
+        adjustments = Adjustments(
+            sockets=[sock],
+            threads=self._options.threads,
+            backlog=2048,
+            connection_limit=self._options.connection_limit,
+            channel_timeout=_KEEP_ALIVE_SECONDS,
+            cleanup_interval=_CLEANUP_SECONDS,
+            # waitress refuses a body of exactly this size
+            max_request_body_size=self._options.max_body_bytes + 1,
+            max_request_header_size=32 * 1024,
+            asyncore_use_poll=True,
+            ident=None,
+            # X-Forwarded-For is judged by web.proxies, with the socket's address at hand
+            clear_untrusted_proxy_headers=False,
+        )
+        return _Listener(
+            app,
+            self._map,
+            True,
+            sock,
+            dispatcher=self._dispatcher,
+            adj=adjustments,
+            bind_socket=False,
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+        )
+
+    @property
+    def port(self) -> int:
+        """The port of the first socket."""
+        return int(self._listeners[0].effective_port)
+
+    def run(self, *, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Serve until ``stop``; True when every request in flight was answered in time.
+
+        ``is_wanted`` is asked at least once a second and ends the service when False.
+        """
+        while not self._stopping and is_wanted():
+            self._turn(_LOOP_SECONDS)
+        return self._drain()
+
+    def stop(self) -> None:
+        """Stop accepting and let ``run`` finish what is in flight."""
+        self._stopping = True
+        for listener in self._listeners:
+            listener.pull_trigger()
+
+    def _turn(self, timeout: float) -> None:
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+
+    def _drain(self) -> bool:
+        deadline = time.monotonic() + self._options.shutdown_seconds
+        for listener in self._listeners:
+            listener.is_draining = True
+            listener.accepting = False
+            # Connections in the backlog belong to whoever shares the socket, or are refused.
+            wasyncore.dispatcher.del_channel(listener)
+            listener.socket.close()
+        self._turn(0)
+        while time.monotonic() < deadline:
+            open_channels = self._channels()
+            for channel in open_channels:
+                if channel.is_idle():
+                    channel.close_now()
+            if not self._channels():
+                break
+            self._turn(0.05)
+        is_clean = not self._channels()
+        for channel in self._channels():
+            channel.close_now()
+        self._dispatcher.shutdown(timeout=1 if is_clean else 0)
+        for listener in self._listeners:
+            listener.trigger.close()
+        return is_clean
+
+    def _channels(self) -> list[Channel]:
+        return [c for listener in self._listeners for c in list(listener.active_channels.values())]
+
+
+def open_socket(port: int) -> socket.socket:
+    """A listening socket on every address, IPv6 and IPv4 at once where the system has both.
+
+    Port 0 takes a free one. Raises OSError when the port is taken.
+    """
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=2048, dualstack_ipv6=True
+            )
+    except OSError:
+        # IPv6 compiled in but switched off; a taken port fails again below.
+        pass
+    return socket.create_server(("", port), backlog=2048)
+
+
+def inherited_socket(descriptor: int = 0) -> socket.socket | None:
+    """The listening socket a process manager handed down, or None.
+
+    supervisord (``fcgi-program``) and inetd pass it as descriptor 0.
+    """
+    try:
+        sock = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return None
+    try:
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return sock
+    except OSError:
+        pass
+    sock.close()
+    return None
