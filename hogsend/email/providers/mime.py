@@ -1,0 +1,41 @@
+"""A finished message as bytes, for wires that speak RFC 5322."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+from hogsend.email.providers.base import WireMessage
+from hogsend.errors import ProviderRejected
+
+
+def to_mime(message: WireMessage) -> bytes:
+    """CRLF lines, 7-bit only, the same bytes for the same message.
+
+    Raises ProviderRejected when a header cannot be written (line breaks, bad address).
+    """
+    try:
+        return _compose(message).as_bytes()
+    except (ValueError, UnicodeError) as error:
+        raise ProviderRejected(
+            f"the message cannot be written as a mail: {error}", code="invalid_message"
+        ) from error
+
+
+def _compose(message: WireMessage) -> EmailMessage:
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = message.sender
+    mail["To"] = message.to
+    mail["Subject"] = message.subject
+    mail["Date"] = format_datetime(message.created_at)
+    mail["Message-ID"] = message.message_id
+    if message.reply_to:
+        mail["Reply-To"] = message.reply_to
+    for name, value in message.headers.items():
+        mail[name] = value
+    # Quoted-printable keeps lines short and bytes below 128: no server extension is needed.
+    mail.set_content(message.text, cte="quoted-printable")
+    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    mail.set_boundary(f"hogsend-{message.send_id.hex}")
+    return mail

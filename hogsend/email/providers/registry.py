@@ -1,0 +1,77 @@
+"""Which provider carries the mail of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hogsend.email.providers.base import EmailProvider
+from hogsend.email.providers.outbox import OutboxProvider
+from hogsend.email.providers.resend import ResendProvider
+from hogsend.email.providers.smtp import SmtpOptions, SmtpProvider
+from hogsend.email.providers.unconfigured import UnconfiguredProvider
+from hogsend.errors import ConfigError
+from hogsend.net.client import HttpClient
+
+_DEFAULT = "resend"
+_NEEDS = {
+    "resend": "set RESEND_API_KEY",
+    "smtp": "set SMTP_HOST",
+    "outbox": "set EMAIL_OUTBOX_DIR",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """What is configured. ``selected`` is EMAIL_PROVIDER; None leaves the choice to us."""
+
+    selected: str | None = None
+    resend_api_key: str | None = None
+    smtp: SmtpOptions | None = None
+    outbox_directory: Path | None = None
+
+
+def select_provider(options: ProviderOptions, *, http: HttpClient) -> EmailProvider:
+    """The named provider, else Resend, else one that refuses politely when none is configured.
+
+    Raises ConfigError when the named provider is unknown or not configured, and when providers
+    are configured but none was chosen. Opens no connection.
+    """
+    configured = _list_configured(options, http=http)
+    wanted = options.selected or _DEFAULT
+    if wanted == UnconfiguredProvider.name:
+        return UnconfiguredProvider()
+    if wanted in configured:
+        return configured[wanted]()
+    if options.selected is None and not configured:
+        return UnconfiguredProvider()
+    known = ", ".join(sorted(configured)) or "none"
+    if options.selected is None:
+        raise ConfigError(
+            f"no mail provider is chosen, though configured are: {known}",
+            hint=f"set EMAIL_PROVIDER={sorted(configured)[0]}",
+        )
+    if wanted in _NEEDS:
+        raise ConfigError(
+            f"EMAIL_PROVIDER={wanted} is not configured (configured: {known})",
+            hint=_NEEDS[wanted],
+        )
+    raise ConfigError(
+        f"EMAIL_PROVIDER={wanted} is not a mail provider (configured: {known})",
+        hint=f"use one of {', '.join(_NEEDS)}",
+    )
+
+
+def _list_configured(
+    options: ProviderOptions, *, http: HttpClient
+) -> dict[str, Callable[[], EmailProvider]]:
+    found: dict[str, Callable[[], EmailProvider]] = {}
+    api_key, smtp, directory = options.resend_api_key, options.smtp, options.outbox_directory
+    if api_key is not None:
+        found[ResendProvider.name] = lambda: ResendProvider(http, api_key=api_key)
+    if smtp is not None:
+        found[SmtpProvider.name] = lambda: SmtpProvider(smtp)
+    if directory is not None:
+        found[OutboxProvider.name] = lambda: OutboxProvider(directory)
+    return found
