@@ -71,7 +71,9 @@ class ApiKeyCache:
 
     def mark_used(self, key: ApiKey) -> None:
         """Note a use; written in bulk every few seconds, at most once a minute per key."""
-        self._used[str(key.id)] = self._clock.now()
+        now = self._clock.now()
+        with self._lock:
+            self._used[str(key.id)] = now
 
     def close(self) -> None:
         """Write what was noted and stop listening."""
@@ -132,7 +134,8 @@ class ApiKeyCache:
                     self._flush()
 
     def _flush(self) -> None:
-        used, self._used = self._used, {}
+        with self._lock:
+            used, self._used = self._used, {}
         if not used:
             return
         try:

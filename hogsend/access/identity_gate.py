@@ -9,8 +9,8 @@ from hogsend.errors import InvalidInput, NotAllowed
 from hogsend.kernel.tokens import TokenError, TokenSigner
 
 # The browser SDK refreshes its token when a 403 says "userToken": the word must stay.
-NO_TOKEN = "publishable key cannot act on another identity without a userToken"
-BAD_TOKEN = "Invalid userToken"
+NO_PROOF = "publishable key cannot act on another identity without a userToken"
+BAD_PROOF = "Invalid userToken"
 OTHER_IDENTITY = "userToken does not authorize this identity"
 
 
@@ -35,11 +35,11 @@ def check_identity(
         return
     if user_id is None and email is None:
         return
-    if user_token is None:
-        raise NotAllowed(NO_TOKEN)
+    if not user_token:
+        raise NotAllowed(NO_PROOF)
     try:
         proven = signer.user_of(user_token, now=now)
     except TokenError as error:
-        raise NotAllowed(BAD_TOKEN) from error
+        raise NotAllowed(BAD_PROOF) from error
     if email is not None or user_id != proven:
         raise NotAllowed(OTHER_IDENTITY)
