@@ -1,0 +1,210 @@
+"""``POST /v1/events`` and ``POST /v1/events/batch``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from hogsend.access.guards import Guards
+from hogsend.access.identity_gate import check_identity
+from hogsend.access.models import Principal
+from hogsend.errors import HogsendError, InvalidInput, NotAllowed
+from hogsend.events.models import Ingested, NewEvent
+from hogsend.events.schemas import MAX_KEY_LENGTH, EventBody, to_answer, to_new_event
+from hogsend.kernel.clock import Clock
+from hogsend.kernel.tokens import TokenSigner
+from hogsend.kernel.wire_json import loads
+from hogsend.web.body import MALFORMED, check_json, is_json
+from hogsend.web.errors import issues_json, status_of
+from hogsend.web.http import Request, Response
+from hogsend.web.route import Route
+
+EVENTS_PATH = "/v1/events"
+BATCH_PATH = "/v1/events/batch"
+MAX_BATCH = 500
+
+NO_IDENTITY = "email or userId is required"
+_LISTS_OFF = "List membership is not available on this server"
+
+
+class EventSink(Protocol):
+    """Stores one event; ``Ingest`` or ``BatchingIngest``."""
+
+    def ingest(self, event: NewEvent) -> Ingested:
+        """Store one event."""
+        ...
+
+
+class BulkSink(Protocol):
+    """Stores many events; ``Ingest``."""
+
+    def ingest_many(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
+        """One answer per event, in order."""
+        ...
+
+
+class ListWriter(Protocol):
+    """Joins and leaves lists for the person of an event."""
+
+    def apply(self, event: NewEvent, ingested: Ingested, lists: Mapping[str, bool]) -> None:
+        """Write memberships; the message of a HogsendError becomes ``listsError``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsApi:
+    """What the two routes need. ``lists`` None answers ``listsError`` to bodies with lists."""
+
+    sink: EventSink
+    bulk: BulkSink
+    signer: TokenSigner
+    clock: Clock
+    lists: ListWriter | None = None
+    is_suspended: bool = False
+
+    def post_event(self, req: Request, resp: Response) -> None:
+        """Accept one event: 202 with ``stored``, ``exits`` and ``contactKey``.
+
+        The ``Idempotency-Key`` header wins over the field. Keys of callers live in their own
+        name space, so they never meet Hogsend's own.
+        """
+        body = req.json_model(EventBody)
+        self._check_open()
+        principal: Principal = req.principal
+        event = self._event(body, principal, key=_header_key(req))
+        ingested = self.sink.ingest(event)
+        answer = to_answer(ingested)
+        if body.lists:
+            problem = self._apply_lists(principal, body, event, ingested)
+            if problem is not None:
+                answer["listsError"] = problem
+        resp.json(answer, 202)
+
+    def post_batch(self, req: Request, resp: Response) -> None:
+        """Accept up to 500 events, as an array or ``{"events": […]}``.
+
+        202 when all were accepted, 207 when some were not; ``results`` keeps the order, each
+        with its own ``status``. With an ``Idempotency-Key`` header element n without a key of
+        its own has ``<header>:<n>``.
+        """
+        items = _batch_items(req)
+        self._check_open()
+        header = _header_key(req)
+        results: list[dict[str, object]] = [{} for _ in items]
+        accepted: list[tuple[int, EventBody, NewEvent]] = []
+        for index, item in enumerate(items):
+            key = None if header is None else f"{header}:{index}"
+            try:
+                body = EventBody.model_validate(item)
+                key = body.idempotency_key or key
+                accepted.append((index, body, self._event(body, req.principal, key=key)))
+            except (ValidationError, HogsendError) as error:
+                results[index] = _failure(error)
+        answers = self.bulk.ingest_many([event for _, _, event in accepted]) if accepted else []
+        for (index, body, event), answer in zip(accepted, answers, strict=True):
+            results[index] = self._result(req.principal, body, event, answer)
+        failed = sum(1 for result in results if result["status"] != 202)
+        resp.json(
+            {"accepted": len(results) - failed, "failed": failed, "results": results},
+            207 if failed else 202,
+        )
+
+    def _check_open(self) -> None:
+        if self.is_suspended:
+            raise NotAllowed("Event ingestion is suspended", code="ingest_suspended")
+
+    def _event(self, body: EventBody, principal: Principal, *, key: str | None) -> NewEvent:
+        check_identity(
+            principal,
+            user_id=body.user_id,
+            email=body.email,
+            user_token=body.user_token,
+            signer=self.signer,
+            now=self.clock.now(),
+            required=NO_IDENTITY,
+        )
+        key = key or body.idempotency_key
+        event = to_new_event(
+            body,
+            is_publishable=principal.is_publishable,
+            idempotency_key=None if key is None else _prefixed(principal, key),
+        )
+        # Blank ids, or a publishable key without any id: nobody this could be about.
+        is_named = event.external_id is not None or event.email is not None
+        if not is_named and (event.anonymous_id is None or not principal.is_publishable):
+            raise InvalidInput(NO_IDENTITY)
+        return event
+
+    def _apply_lists(
+        self, principal: Principal, body: EventBody, event: NewEvent, ingested: Ingested
+    ) -> str | None:
+        # As in the reference: a page that acts for somebody does not manage their lists here.
+        if principal.is_publishable and (body.user_id is not None or body.email is not None):
+            return None
+        if self.lists is None:
+            return _LISTS_OFF
+        try:
+            self.lists.apply(event, ingested, body.lists or {})
+        except HogsendError as error:
+            return error.message
+        return None
+
+    def _result(
+        self,
+        principal: Principal,
+        body: EventBody,
+        event: NewEvent,
+        answer: Ingested | HogsendError,
+    ) -> dict[str, object]:
+        if isinstance(answer, HogsendError):
+            return _failure(answer)
+        result = {"status": 202, **to_answer(answer)}
+        if body.lists:
+            problem = self._apply_lists(principal, body, event, answer)
+            if problem is not None:
+                result["listsError"] = problem
+        return result
+
+
+def routes(api: EventsApi, guards: Guards) -> list[Route]:
+    """The two routes, for publishable keys and secret keys with ``ingest``."""
+    guard = guards.browser()
+    return [
+        Route(method="POST", path=EVENTS_PATH, handler=api.post_event, guard=guard),
+        Route(method="POST", path=BATCH_PATH, handler=api.post_batch, guard=guard),
+    ]
+
+
+def _header_key(req: Request) -> str | None:
+    key: str | None = req.env.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and len(key) > MAX_KEY_LENGTH:
+        raise InvalidInput(f"Idempotency-Key must have at most {MAX_KEY_LENGTH} characters")
+    return key or None
+
+
+def _prefixed(principal: Principal, key: str) -> str:
+    return f"pk:{principal.id}:{key}" if principal.is_publishable else f"api:{key}"
+
+
+def _batch_items(req: Request) -> list[Any]:
+    data = req.body()
+    if not is_json(req.content_type):
+        raise InvalidInput("Content-Type must be application/json")
+    check_json(data)
+    try:
+        tree = loads(data)
+    except ValueError as error:
+        raise InvalidInput(MALFORMED) from error
+    items = tree.get("events") if isinstance(tree, dict) else tree
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
+        raise InvalidInput(f"A batch is an array of 1 to {MAX_BATCH} events")
+    return items
+
+
+def _failure(error: ValidationError | HogsendError) -> dict[str, object]:
+    if isinstance(error, ValidationError):
+        return {"status": 400, "error": "Invalid event", "issues": loads(issues_json(error))}
+    return {"status": status_of(error), "error": error.message}
