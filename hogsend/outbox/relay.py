@@ -49,11 +49,20 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
 
+    def request_stop(self) -> None:
+        """Ship nothing after the batch at hand; returns at once."""
+        self._stopping.set()
+
     def stop(self, *, timeout: float = 10) -> None:
         """Finish the batch at hand and stop."""
-        self._stopping.set()
+        self.request_stop()
         if self._thread is not None:
             self._thread.join(timeout=timeout)
+
+    @property
+    def is_alive(self) -> bool:
+        """False once its thread has ended (or was never started)."""
+        return self._thread is not None and self._thread.is_alive()
 
     def drain_once(self) -> int:
         """Claim and deliver one batch; returns the number of rows claimed."""
