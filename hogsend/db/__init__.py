@@ -1,9 +1,8 @@
-"""PostgreSQL: pool, prepared statements, named queries, errors by SQLSTATE."""
+"""PostgreSQL: one pool, one round trip per statement, SQL in files."""
 
-from hogsend.db.connection import Notification
 from hogsend.db.database import Database, Executor, Transaction
-from hogsend.db.dsn import DatabaseOptions
-from hogsend.db.listener import Listener
+from hogsend.db.listener import Listener, Notification
+from hogsend.db.options import DatabaseOptions
 from hogsend.db.pool import PoolStats
 from hogsend.db.queries import Query, QueryFile
 

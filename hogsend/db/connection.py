@@ -1,300 +1,247 @@
-"""One PostgreSQL session: prepared statements, one send and one answer per statement.
+"""One connection: pg8000 signs in, then every statement is one send and one answer.
 
-Built on pg8000's handshake (1.31.6, pinned: ``_usock`` and ``_transaction_status`` are private);
-the extended protocol is spoken here because pg8000 needs three round trips for it.
+Statements are parsed once per connection under a name and bound from then on. With
+``prepare=False`` nothing is kept on the server, which transaction poolers need.
 """
 
 from __future__ import annotations
 
 import select
 import socket
-import struct
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
-from pg8000.core import CoreConnection
-from pg8000.exceptions import DatabaseError as DriverError
-from pg8000.exceptions import InterfaceError
+from hogsend.db import protocol
+from hogsend.db.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    lost,
+    translate,
+)
+from hogsend.db.handshake import sign_in
+from hogsend.db.options import DatabaseOptions
+from hogsend.db.protocol import Statement
+from hogsend.db.values import Encoded, decode_rows
 
-from hogsend.db.codec import Decoder, decoder_for, encode
-from hogsend.db.dsn import ConnectArguments
-from hogsend.db.errors import DatabaseError, DatabaseUnavailable, StalePlan, from_server
-from hogsend.db.queries import Query
-
-_CACHE_SIZE = 200
-_INT = struct.Struct("!i")
-_SHORT = struct.Struct("!h")
-_HEAD = struct.Struct("!ci")
-_SYNC = b"S\x00\x00\x00\x04"
-_EXECUTE = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00"
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One NOTIFY: channel and payload."""
-
-    channel: str
-    payload: str
-
-
-@dataclass(slots=True)
-class _Statement:
-    name: bytes
-    decoders: list[Decoder]
+_KEEP_STATEMENTS = 256
+_RECEIVE = 65536
+_GRACE_SECONDS = 5.0
 
 
 class Connection:
-    """Not thread-safe: one thread at a time, the pool sees to that."""
+    """Not thread-safe. After any error ``is_reusable`` says whether it can serve again."""
 
-    def __init__(self, arguments: ConnectArguments, *, prepare: bool) -> None:
-        self._prepare = prepare
-        self._statements: OrderedDict[str, _Statement] = OrderedDict()
-        self._counter = 0
-        self._buffer = b""
-        self.notifications: deque[Notification] = deque(maxlen=1000)
-        self.in_transaction = False
-        self.is_broken = False
+    def __init__(self, options: DatabaseOptions) -> None:
+        self._socket, self._buffer = sign_in(options)
+        self._socket.settimeout(_patience(options))
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN | select.POLLHUP | select.POLLERR)
+        self._prepare = options.prepare
+        self._statements: OrderedDict[str, Statement] = OrderedDict()
+        self._names = 0
+        self._status = protocol.IDLE
+        self._is_busy = False
+        self.notifications: list[tuple[str, str]] = []
+        self.born_at = time.monotonic()
         self.round_trips = 0
-        self._socket = _open(arguments)
 
-    def run(self, query: Query, params: dict[str, object]) -> list[tuple[Any, ...]]:
-        """Execute one statement; everything is encoded before anything is sent.
+    @property
+    def is_reusable(self) -> bool:
+        """True between statements and outside a transaction, in step with the server."""
+        return not self._is_busy and self._status == protocol.IDLE
 
-        Raises DatabaseError as PostgreSQL answered, or DatabaseUnavailable when the connection
-        broke (the statement may have run).
-        """
-        values = [encode(params[name]) for name in query.parameters]
-        try:
-            return self._execute(query.sql, values)
-        except StalePlan:
-            self._statements.pop(query.sql, None)
-            if self.in_transaction:
-                raise
-            return self._execute(query.sql, values)
+    @property
+    def is_in_transaction(self) -> bool:
+        """True from BEGIN to COMMIT, also after a statement failed in between."""
+        return self._status != protocol.IDLE
 
-    def run_script(self, sql: str) -> None:
-        """Several statements without parameters by the simple protocol."""
-        self._exchange(_message(b"Q", sql.encode() + b"\0"), [])
+    @property
+    def has_failed_transaction(self) -> bool:
+        """True when only a rollback can end the transaction."""
+        return self._status == protocol.FAILED
+
+    def execute(
+        self, sql: str, values: Sequence[Encoded], *, begin: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement in one round trip; ``begin`` opens a transaction in the same send."""
+        known = self._statements.get(sql) if self._prepare else None
+        head = protocol.BEGIN if begin else b""
+        if known is not None:
+            self._statements.move_to_end(sql)
+            message = head + protocol.bind(known.name, values) + protocol.EXECUTE_SYNC
+            return self._answer(message, known)
+        fresh = Statement(name=self._new_name() if self._prepare else b"")
+        message = (
+            head
+            + self._close_oldest()
+            + protocol.parse(fresh.name, sql)
+            + protocol.describe(fresh.name)
+            + protocol.bind(fresh.name, values)
+            + protocol.EXECUTE_SYNC
+        )
+        return self._answer(message, fresh, sql if self._prepare else None)
+
+    def script(self, sql: str) -> None:
+        """Run statements without parameters through the simple protocol; rows are dropped."""
+        self._answer(protocol.query(sql), Statement(name=b""))
+
+    def forget(self, sql: str) -> None:
+        """Drop a prepared statement that no longer fits; it is parsed anew when used again."""
+        self._statements.pop(sql, None)
 
     def is_alive(self) -> bool:
-        """False when the server closed the idle connection; costs no round trip."""
-        if self.is_broken:
-            return False
-        poller = select.poll()
-        poller.register(self._socket, select.POLLIN)
-        return not poller.poll(0)
+        """Look at the idle socket without a round trip; False when the server has gone."""
+        if not self._poll.poll(0):
+            return True
+        return self.pump()
 
-    def poll(self, timeout: float) -> list[Notification]:
-        """Wait for notifications; raises DatabaseUnavailable when the server is gone."""
-        poller = select.poll()
-        poller.register(self._socket, select.POLLIN)
-        if not self._buffer and poller.poll(timeout * 1000):
-            self._receive_idle()
-        found = list(self.notifications)
-        self.notifications.clear()
-        return found
+    def wait_readable(self, seconds: float) -> bool:
+        """Sleep until the server says something, at most ``seconds``."""
+        pending = getattr(self._socket, "pending", None)
+        if pending is not None and pending():
+            return True
+        return bool(self._poll.poll(seconds * 1000))
+
+    def pump(self) -> bool:
+        """Take in what arrived while idle (notifications, notices); False when it was the end."""
+        patience = self._socket.gettimeout()
+        self._is_busy = True
+        try:
+            self._socket.settimeout(_GRACE_SECONDS)
+            self._receive()
+            while self._consume_idle():
+                self._receive()
+        except DatabaseError:
+            return False
+        self._socket.settimeout(patience)
+        self._is_busy = False
+        return True
+
+    def set_patience(self, seconds: float | None) -> None:
+        """How long an answer may take before the connection counts as lost; None: for ever."""
+        self._socket.settimeout(seconds)
+
+    def shut(self) -> None:
+        """Wake whoever waits on the socket from another thread, then it is over."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
 
     def close(self) -> None:
         """Say goodbye if possible; never raises."""
-        self.is_broken = True
         try:
-            self._socket.sendall(b"X\x00\x00\x00\x04")
+            self._socket.settimeout(1.0)
+            if not self._is_busy:
+                self._socket.sendall(protocol.TERMINATE)
         except OSError:
             pass
         finally:
+            self._is_busy = True
             self._socket.close()
 
-    def _execute(self, sql: str, values: Sequence[bytes | None]) -> list[tuple[Any, ...]]:
-        statement = self._statements.get(sql)
-        if statement is not None:
-            self._statements.move_to_end(sql)
-            rows = self._exchange(
-                _bind(statement.name, values) + _EXECUTE + _SYNC, statement.decoders
-            )
-            return rows
-        name = self._new_name() if self._prepare else b""
-        prefix = self._evict() + _message(b"P", name + b"\0" + sql.encode() + b"\0\x00\x00")
-        decoders: list[Decoder] = []
-        rows = self._exchange(
-            prefix + _message(b"D", b"S" + name + b"\0") + _bind(name, values) + _EXECUTE + _SYNC,
-            decoders,
-        )
-        if self._prepare:
-            self._statements[sql] = _Statement(name, decoders)
-        return rows
-
     def _new_name(self) -> bytes:
-        self._counter += 1
-        return b"hs%d" % self._counter
+        self._names += 1
+        return b"hs%d" % self._names
 
-    def _evict(self) -> bytes:
-        if len(self._statements) < _CACHE_SIZE:
+    def _close_oldest(self) -> bytes:
+        if len(self._statements) < _KEEP_STATEMENTS:
             return b""
         _, oldest = self._statements.popitem(last=False)
-        return _message(b"C", b"S" + oldest.name + b"\0")
+        return protocol.close(oldest.name)
 
-    def _exchange(self, data: bytes, decoders: list[Decoder]) -> list[tuple[Any, ...]]:
-        if self.is_broken:
-            raise DatabaseUnavailable("the connection to PostgreSQL is closed")
+    def _answer(
+        self, message: bytes, statement: Statement, keep_as: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        self._send(message)
+        rows, error = self._read_answer(statement)
+        if keep_as is not None and statement.is_described:
+            self._statements[keep_as] = statement
+        if error is not None:
+            raise error
+        return decode_rows(rows, statement.decoders, statement.columns)
+
+    def _send(self, message: bytes) -> None:
+        if self._is_busy:
+            raise lost("it is out of step")
+        self._is_busy = True
         self.round_trips += 1
         try:
-            self._socket.sendall(data)
-            return self._receive(decoders)
-        except DatabaseError as error:
-            if isinstance(error, DatabaseUnavailable):
-                self._break()
-            raise
+            self._socket.sendall(message)
         except OSError as error:
-            self._break()
-            raise DatabaseUnavailable(f"the connection to PostgreSQL broke: {error}") from error
-        except BaseException:
-            self._break()  # interrupted in mid-answer: the next one would be ours
-            raise
+            # The Sync at the end did not leave, so nothing can have been committed.
+            raise lost(str(error) or type(error).__name__) from error
 
-    def _break(self) -> None:
-        self.is_broken = True
-        self._socket.close()
-
-    def _receive(self, decoders: list[Decoder]) -> list[tuple[Any, ...]]:
-        """Read until ReadyForQuery; fills ``decoders`` when a RowDescription comes."""
-        rows: list[tuple[Any, ...]] = []
-        error: DatabaseError | None = None
-        buffer = self._buffer
-        at = 0
-        while True:
-            while len(buffer) - at < 5:
-                buffer, at = buffer[at:] + self._more(), 0
-            code, length = _HEAD.unpack_from(buffer, at)
-            end = at + 1 + length
-            while len(buffer) < end:
-                buffer, at, end = buffer[at:] + self._more(), 0, end - at
-            start = at + 5
-            at = end
-            if code == b"D":
-                rows.append(_row(buffer, start, decoders))
-            elif code == b"Z":
-                self.in_transaction = buffer[start : start + 1] != b"I"
-                self._buffer = buffer[at:]
-                if error is not None:
-                    raise error
-                return rows
-            elif code == b"T":
-                decoders[:] = _decoders(buffer, start)
-            elif code == b"E":
-                error = error or from_server(_fields(buffer[start:end]))
-            elif code == b"A":
-                self._notify(buffer[start:end])
-
-    def _receive_idle(self) -> None:
-        buffer = self._buffer
+    def _receive(self, *, may_have_run: bool = False) -> None:
         try:
-            buffer += self._more()
-            at = 0
-            while len(buffer) - at >= 5:
-                code, length = _HEAD.unpack_from(buffer, at)
-                end = at + 1 + length
-                while len(buffer) < end:
-                    buffer += self._more()
-                if code == b"A":
-                    self._notify(buffer[at + 5 : end])
-                elif code == b"E":
-                    raise from_server(_fields(buffer[at + 5 : end]))
-                at = end
-            self._buffer = buffer[at:]
-        except (OSError, DatabaseError) as error:
-            self._break()
-            raise DatabaseUnavailable(f"the connection to PostgreSQL broke: {error}") from error
-
-    def _more(self) -> bytes:
-        data = self._socket.recv(65536)
+            data = self._socket.recv(_RECEIVE)
+        except OSError as error:
+            raise lost(str(error) or type(error).__name__, may_have_run=may_have_run) from error
         if not data:
-            raise DatabaseUnavailable("PostgreSQL closed the connection")
-        return data
+            raise lost("the server closed it", may_have_run=may_have_run)
+        self._buffer += data
 
-    def _notify(self, body: bytes) -> None:
-        channel, payload, _ = body[4:].split(b"\0", 2)
-        self.notifications.append(Notification(channel.decode(), payload.decode()))
+    def _read_answer(self, statement: Statement) -> tuple[list[bytes], DatabaseError | None]:
+        rows: list[bytes] = []
+        error: DatabaseError | None = None
+        has_started = False
+        while True:
+            at = 0
+            for code, start, end in protocol.split(self._buffer):
+                at = end
+                if code == protocol.DATA_ROW:
+                    rows.append(bytes(self._buffer[start:end]))
+                elif code == protocol.READY:
+                    self._status = self._buffer[start]
+                    del self._buffer[:end]
+                    self._is_busy = False
+                    return rows, error
+                elif code == protocol.ERROR:
+                    error = self._to_error(bytes(self._buffer[start:end]), has_started)
+                elif code == protocol.ROW_DESCRIPTION:
+                    statement.describe(bytes(self._buffer[start:end]))
+                elif code == protocol.NO_DATA:
+                    statement.is_described = True
+                elif not self._note(code, start, end):
+                    has_started = True
+            del self._buffer[:at]
+            self._receive(may_have_run=True)
 
+    def _to_error(self, data: bytes, has_started: bool) -> DatabaseError:
+        fields = protocol.error_fields(data)
+        error = translate(fields)
+        if fields.get("V") in ("FATAL", "PANIC"):
+            # Nothing follows. Before the first acknowledgement the statement had not begun.
+            gone = error if isinstance(error, DatabaseUnavailable) else lost(error.message)
+            gone.was_connected = True
+            gone.may_have_run = has_started
+            raise gone
+        return error
 
-def _open(arguments: ConnectArguments) -> socket.socket:
-    """Handshake by pg8000 (TLS, SCRAM); afterwards only its socket is used."""
-    try:
-        sock = arguments.open_socket()
-        driver = CoreConnection(
-            arguments.user,
-            host=arguments.host,
-            port=arguments.port,
-            database=arguments.database,
-            password=arguments.password,
-            ssl_context=arguments.ssl,
-            application_name=arguments.application_name,
-            startup_params=arguments.startup,
-            sock=sock,
-        )
-    except DriverError as error:
-        fields = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-        translated = from_server(fields)
-        raise DatabaseUnavailable(
-            f"PostgreSQL refused the connection: {translated.message}",
-            sqlstate=translated.sqlstate,
-            hint="check DATABASE_URL",
-        ) from error
-    except (OSError, InterfaceError) as error:
-        raise DatabaseUnavailable(
-            f"PostgreSQL at {arguments.place} cannot be reached: {error}",
-            hint="check DATABASE_URL and that the server runs",
-        ) from error
-    opened: socket.socket = driver._usock
-    opened.settimeout(arguments.answer_seconds)
-    return opened
+    def _note(self, code: int, start: int, end: int) -> bool:
+        """Handle what may come at any time; False for acknowledgements."""
+        if code == protocol.NOTIFICATION:
+            self.notifications.append(protocol.notification(bytes(self._buffer[start:end])))
+            return True
+        return code in (protocol.NOTICE, protocol.PARAMETER_STATUS)
 
-
-def _message(code: bytes, body: bytes) -> bytes:
-    return code + _INT.pack(len(body) + 4) + body
-
-
-def _bind(name: bytes, values: Sequence[bytes | None]) -> bytes:
-    body = bytearray(b"\0" + name + b"\0\x00\x00" + _SHORT.pack(len(values)))
-    for value in values:
-        if value is None:
-            body += b"\xff\xff\xff\xff"
-        else:
-            body += _INT.pack(len(value)) + value
-    body += b"\x00\x00"
-    return _message(b"B", bytes(body))
-
-
-def _decoders(buffer: bytes, start: int) -> list[Decoder]:
-    (count,) = _SHORT.unpack_from(buffer, start)
-    at = start + 2
-    found: list[Callable[[str], Any]] = []
-    for _ in range(count):
-        at = buffer.index(b"\0", at) + 1
-        (oid,) = _INT.unpack_from(buffer, at + 6)
-        found.append(decoder_for(oid))
-        at += 18
-    return found
+    def _consume_idle(self) -> bool:
+        """Handle whole messages; True while a part of one is left."""
+        at = 0
+        for code, start, end in protocol.split(self._buffer):
+            at = end
+            if code == protocol.ERROR:
+                self._to_error(bytes(self._buffer[start:end]), False)
+            if not self._note(code, start, end):
+                raise lost("an answer arrived that nobody asked for")
+        del self._buffer[:at]
+        return bool(self._buffer)
 
 
-def _row(buffer: bytes, start: int, decoders: list[Decoder]) -> tuple[Any, ...]:
-    at = start + 2
-    row: list[Any] = []
-    for decode in decoders:
-        (length,) = _INT.unpack_from(buffer, at)
-        at += 4
-        if length < 0:
-            row.append(None)
-        else:
-            row.append(decode(str(buffer[at : at + length], "utf-8")))
-            at += length
-    return tuple(row)
-
-
-def _fields(body: bytes) -> dict[str, str]:
-    return {
-        part[:1].decode(): part[1:].decode("utf-8", "replace")
-        for part in body.split(b"\0")
-        if part
-    }
+def _patience(options: DatabaseOptions) -> float | None:
+    """Seconds to wait for an answer: the server's own limit comes first."""
+    if options.statement_timeout is None:
+        return None
+    return options.statement_timeout.total_seconds() + _GRACE_SECONDS

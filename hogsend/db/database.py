@@ -1,4 +1,4 @@
-"""Statements and transactions over the pool."""
+"""Statements and transactions over a pool."""
 
 from __future__ import annotations
 
@@ -7,72 +7,129 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from hogsend.db.connection import Connection
-from hogsend.db.dsn import DatabaseOptions
+from hogsend.db.errors import DatabaseError, DatabaseUnavailable, StatementInvalidated
 from hogsend.db.listener import Listener
+from hogsend.db.options import DatabaseOptions
 from hogsend.db.pool import Pool, PoolStats
 from hogsend.db.queries import Query
-
-_BEGIN = Query("begin", "BEGIN", ())
-_COMMIT = Query("commit", "COMMIT", ())
-_ROLLBACK = Query("rollback", "ROLLBACK", ())
+from hogsend.db.values import Encoded, bind
 
 
 class Executor(Protocol):
-    """What a store needs: a Database (autocommit) or a Transaction."""
+    """Runs statements: a ``Database`` (each its own transaction) or a ``Transaction``."""
 
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
-        """Execute one statement; rows are tuples in column order. Raises DatabaseError."""
+        """Rows as tuples in column order; empty for statements without rows."""
         ...
 
 
 class Transaction:
-    """Statements that commit together; made by Database.transaction."""
+    """Statements that happen together or not at all; valid inside its ``with`` block only."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._has_begun = False
 
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
-        """Execute one statement inside the transaction."""
-        return self._connection.run(query, params)
+        """One statement, one round trip; BEGIN travels with the first."""
+        values = bind(query, params)
+        if self._has_begun and not self._connection.is_in_transaction:
+            raise RuntimeError("the transaction is over")
+        begin, self._has_begun = not self._has_begun, True
+        try:
+            return self._connection.execute(query.sql, values, begin=begin)
+        except StatementInvalidated:
+            self._connection.forget(query.sql)
+            raise
+
+    def _end(self) -> None:
+        if not self._has_begun:
+            return
+        if self._connection.has_failed_transaction:
+            self._connection.script("ROLLBACK")
+            raise DatabaseError(
+                "a statement of the transaction failed, so nothing was committed",
+                code="transaction_aborted",
+                sqlstate="25P02",
+            )
+        self._connection.script("COMMIT")
+
+    def _abandon(self) -> None:
+        if self._connection.is_in_transaction:
+            try:
+                self._connection.script("ROLLBACK")
+            except DatabaseError:
+                return  # the pool closes it, which rolls back too
 
 
 class Database:
-    """A bounded pool of prepared connections; thread-safe, opens nothing until used."""
+    """A pool of connections to one PostgreSQL; thread-safe, opens nothing until it is used."""
 
     def __init__(self, options: DatabaseOptions) -> None:
         self.options = options
         self._pool = Pool(options)
 
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
-        """Execute one statement in its own transaction: one round trip."""
-        with self._pool.lease() as connection:
-            return connection.run(query, params)
+        """One statement in a transaction of its own, one round trip.
+
+        A dead connection is replaced and a stale prepared statement renewed unnoticed, but a
+        statement that may have run is never repeated. Raises ``hogsend.db.errors``.
+        """
+        values = bind(query, params)
+        try:
+            return self._once(query.sql, values)
+        except StatementInvalidated:
+            return self._once(query.sql, values)
+        except DatabaseUnavailable as error:
+            if error.may_have_run or not error.was_connected:
+                raise
+        return self._once(query.sql, values, fresh=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commit at the end, roll back when the block raises."""
-        with self._pool.lease() as connection:
-            connection.run(_BEGIN, {})
+        """Commit at the end of the block, roll back on any exception."""
+        connection = self._pool.take()
+        try:
+            transaction = Transaction(connection)
             try:
-                yield Transaction(connection)
+                yield transaction
             except BaseException:
-                if not connection.is_broken:
-                    connection.run(_ROLLBACK, {})
+                transaction._abandon()
                 raise
-            connection.run(_COMMIT, {})
+            transaction._end()
+        finally:
+            self._pool.give_back(connection)
 
     def listener(self, channels: Sequence[str]) -> Listener:
-        """A connection of its own that waits for NOTIFY on these channels."""
+        """Hear NOTIFY on these channels, on a connection outside the pool."""
         return Listener(self.options, channels)
 
     def warm(self, count: int) -> None:
-        """Open connections ahead of need; raises DatabaseUnavailable."""
-        self._pool.warm(count)
+        """Open up to ``count`` connections now, so that the first requests need not."""
+        taken: list[Connection] = []
+        try:
+            for _ in range(min(count, self.options.pool_size)):
+                taken.append(self._pool.take())
+        finally:
+            for connection in taken:
+                self._pool.give_back(connection)
 
     def stats(self) -> PoolStats:
-        """Gauges of the pool."""
+        """Present gauges of the pool."""
         return self._pool.stats()
 
     def close(self) -> None:
-        """Close the pool; idempotent."""
+        """Close every connection; idempotent."""
         self._pool.close()
+
+    def _once(
+        self, sql: str, values: Sequence[Encoded], *, fresh: bool = False
+    ) -> list[tuple[Any, ...]]:
+        connection = self._pool.take(fresh=fresh)
+        try:
+            return connection.execute(sql, values)
+        except StatementInvalidated:
+            connection.forget(sql)
+            raise
+        finally:
+            self._pool.give_back(connection)

@@ -1,7 +1,4 @@
-"""What PostgreSQL and the way to it can answer, by SQLSTATE.
-
-Translation from the driver happens here and nowhere else.
-"""
+"""What the database can answer instead of rows; SQLSTATE is translated here only."""
 
 from __future__ import annotations
 
@@ -11,7 +8,11 @@ from hogsend.errors import HogsendError
 
 
 class DatabaseError(HogsendError):
-    """PostgreSQL refused a statement; ``sqlstate`` and ``constraint`` are the server's."""
+    """A statement failed and changed nothing.
+
+    ``sqlstate`` is PostgreSQL's five-character code (None when no server said anything),
+    ``constraint`` the violated constraint's name, ``detail`` the server's own detail line.
+    """
 
     default_code = "database_error"
 
@@ -33,111 +34,163 @@ class DatabaseError(HogsendError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """No connection, or it broke: the statement may or may not have run."""
+    """No answer: refused, lost, shutting down, out of connections or pool exhausted.
+
+    ``was_connected`` is True when an established connection broke, ``may_have_run`` when the
+    statement was handed over and its outcome is unknown.
+    """
 
     default_code = "database_unavailable"
+    was_connected = False
+    may_have_run = False
 
 
 class UniqueViolation(DatabaseError):
-    """A row with this key exists; ``constraint`` names the index."""
+    """A unique constraint or index refused the row."""
 
     default_code = "unique_violation"
 
 
 class ForeignKeyViolation(DatabaseError):
-    """The row referred to does not exist, or is still referred to."""
+    """The referenced row is missing, or a referencing one is left."""
 
     default_code = "foreign_key_violation"
 
 
 class CheckViolation(DatabaseError):
-    """A value breaks a CHECK or NOT NULL rule."""
+    """A CHECK constraint refused the row."""
 
     default_code = "check_violation"
 
 
+class NotNullViolation(DatabaseError):
+    """A required column got NULL."""
+
+    default_code = "not_null_violation"
+
+
 class SerializationFailure(DatabaseError):
-    """Lost a race with another transaction; repeat the transaction."""
+    """A concurrent transaction won; repeating the whole transaction is safe."""
 
     default_code = "serialization_failure"
 
 
 class DeadlockDetected(DatabaseError):
-    """Two transactions waited for each other; repeat the transaction."""
+    """Two transactions waited for each other; repeating the whole transaction is safe."""
 
     default_code = "deadlock_detected"
 
 
 class StatementTimeout(DatabaseError):
-    """The statement ran longer than ``statement_timeout`` and was ended by the server."""
+    """The statement was cancelled: it ran into ``statement_timeout`` or an operator ended it."""
 
     default_code = "statement_timeout"
 
 
 class LockTimeout(DatabaseError):
-    """A lock was not to be had in time."""
+    """A lock was not granted within ``lock_timeout`` or at once with NOWAIT."""
 
     default_code = "lock_timeout"
 
 
 class UndefinedTable(DatabaseError):
-    """The table or schema does not exist: migrations have not run."""
+    """A table or schema does not exist: most likely the migrations have not run."""
 
     default_code = "undefined_table"
 
 
+class UndefinedColumn(DatabaseError):
+    """A column does not exist: most likely a migration has not run."""
+
+    default_code = "undefined_column"
+
+
 class UndefinedFunction(DatabaseError):
-    """The function does not exist: migrations have not run."""
+    """A function does not exist for these argument types."""
 
     default_code = "undefined_function"
 
 
 class InvalidValue(DatabaseError):
-    """A value PostgreSQL cannot store (NUL in text, number out of range)."""
+    """A value does not fit its type (class 22, or not encodable): NUL, NaN in JSON, bad date."""
 
     default_code = "invalid_value"
 
 
-class StalePlan(DatabaseError):
-    """A prepared statement no longer fits the schema; it is prepared again once."""
+class AccessDenied(DatabaseError):
+    """Wrong password, unknown database, or the role lacks a privilege."""
 
-    default_code = "stale_plan"
+    default_code = "database_access_denied"
 
 
-_BY_STATE: Mapping[str, type[DatabaseError]] = {
+class StatementInvalidated(DatabaseError):
+    """A prepared statement no longer fits the schema or is gone; it did not run."""
+
+    default_code = "statement_invalidated"
+
+
+_EXACT: Mapping[str, type[DatabaseError]] = {
     "23505": UniqueViolation,
+    "23P01": UniqueViolation,
     "23503": ForeignKeyViolation,
     "23514": CheckViolation,
-    "23502": CheckViolation,
+    "23502": NotNullViolation,
     "40001": SerializationFailure,
     "40P01": DeadlockDetected,
     "57014": StatementTimeout,
     "55P03": LockTimeout,
     "42P01": UndefinedTable,
     "3F000": UndefinedTable,
+    "42703": UndefinedColumn,
     "42883": UndefinedFunction,
-    "0A000": StalePlan,
-    "26000": StalePlan,
+    "0A000": StatementInvalidated,
+    "26000": StatementInvalidated,
     "57P01": DatabaseUnavailable,
     "57P02": DatabaseUnavailable,
     "57P03": DatabaseUnavailable,
     "57P05": DatabaseUnavailable,
+    "25P03": DatabaseUnavailable,
     "53300": DatabaseUnavailable,
+    "42501": AccessDenied,
+    "3D000": AccessDenied,
 }
 _BY_CLASS: Mapping[str, type[DatabaseError]] = {
     "08": DatabaseUnavailable,
     "22": InvalidValue,
+    "28": AccessDenied,
 }
+_HINTS: Mapping[type[DatabaseError], str] = {
+    UndefinedTable: "run `hogsend migrate`",
+    AccessDenied: "check DATABASE_URL and the role's privileges",
+}
+_STALE_PLAN = "cached plan must not change result type"
 
 
-def from_server(fields: Mapping[str, str]) -> DatabaseError:
-    """Translate the fields of an ErrorResponse (protocol letters to texts)."""
-    state = fields.get("C", "")
-    family = _BY_STATE.get(state) or _BY_CLASS.get(state[:2], DatabaseError)
+def translate(fields: Mapping[str, str]) -> DatabaseError:
+    """The error for a server's ErrorResponse, whose fields are keyed by their one-letter code."""
+    sqlstate = fields.get("C", "XX000")
+    message = fields.get("M", "unknown error")
+    family = _EXACT.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], DatabaseError)
+    if sqlstate == "0A000" and message != _STALE_PLAN:
+        family = DatabaseError
+    context = {
+        name: fields[letter]
+        for name, letter in (("table", "t"), ("column", "c"), ("where", "W"), ("position", "P"))
+        if letter in fields
+    }
     return family(
-        fields.get("M", "PostgreSQL answered with an error"),
-        hint=fields.get("H"),
-        sqlstate=state or None,
+        message,
+        sqlstate=sqlstate,
         constraint=fields.get("n"),
         detail=fields.get("D"),
+        hint=_HINTS.get(family) or fields.get("H"),
+        context=context,
     )
+
+
+def lost(reason: str, *, may_have_run: bool = False) -> DatabaseUnavailable:
+    """The connection ended; ``may_have_run`` says whether the outcome is unknown."""
+    error = DatabaseUnavailable(f"lost the connection to PostgreSQL: {reason}")
+    error.was_connected = True
+    error.may_have_run = may_have_run
+    return error

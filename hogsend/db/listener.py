@@ -1,74 +1,153 @@
-"""Waiting for NOTIFY without ever failing the waiter."""
+"""Hears NOTIFY on a connection of its own."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from types import TracebackType
 
-from hogsend.db.connection import Connection, Notification
-from hogsend.db.dsn import DatabaseOptions, connect_arguments
+import structlog
+
+from hogsend.db.connection import Connection
 from hogsend.db.errors import DatabaseError
+from hogsend.db.options import DatabaseOptions
 
-_BACKOFF_SECONDS = 1.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 15.0
+_CHECK_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One NOTIFY."""
+
+    channel: str
+    payload: str
 
 
 class Listener:
-    """One connection that LISTENs; reconnects by itself, used by one thread.
+    """For one thread; only ``close`` may come from another. Survives a dead server.
 
-    ``reconnects`` grows each time the connection was made anew: notifications sent in between
-    were missed.
+    ``is_connected`` says whether notifications are being heard. ``reconnected`` is True after a
+    ``wait`` that came (back) to a server: what was said in between was missed, so look yourself.
     """
 
     def __init__(self, options: DatabaseOptions, channels: Sequence[str]) -> None:
-        self._options = replace(options, statement_timeout=timedelta(0))
+        self._options = replace(options, statement_timeout=None)
         self._channels = tuple(channels)
         self._connection: Connection | None = None
+        self._pause = _FIRST_PAUSE
         self._retry_at = 0.0
-        self.reconnects = 0
+        self._checked_at = 0.0
+        self._is_closed = False
+        self.reconnected = False
+        self._connect()
+        self.reconnected = False
 
     @property
     def is_connected(self) -> bool:
-        """True while notifications can arrive."""
-        return self._connection is not None and not self._connection.is_broken
+        """True while the server would tell us."""
+        return self._connection is not None
 
     def wait(self, timeout_seconds: float) -> list[Notification]:
-        """Block until something arrives or the time is over; a dead server is waited out."""
+        """Return what was notified, at the latest after ``timeout_seconds``.
+
+        Never raises for a dead server: it answers an empty list in time and tries to connect
+        again, with growing pauses. The wait that reconnects returns at once.
+        """
         deadline = time.monotonic() + timeout_seconds
-        while True:
-            remaining = max(0.0, deadline - time.monotonic())
-            if self._connection is None and not self._connect():
-                time.sleep(min(remaining, _BACKOFF_SECONDS))
-            elif self._connection is not None:
-                try:
-                    found = self._connection.poll(remaining)
-                except DatabaseError:
-                    self._drop()
-                    continue
-                if found:
-                    return found
+        self.reconnected = False
+        while not self._is_closed:
+            if self._connection is None:
+                if self._reconnect_before(deadline):
+                    return []
+            elif heard := self._hear(self._connection, deadline):
+                return heard
             if time.monotonic() >= deadline:
-                return []
+                break
+        return []
 
     def close(self) -> None:
-        """Close the connection; idempotent."""
-        self._drop()
+        """Stop hearing; a ``wait`` in another thread returns. Idempotent."""
+        self._is_closed = True
+        connection = self._connection
+        if connection is not None:
+            connection.shut()
+            connection.close()
+            self._connection = None
 
-    def _connect(self) -> bool:
-        if time.monotonic() < self._retry_at:
-            return False
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _hear(self, connection: Connection, deadline: float) -> list[Notification]:
+        now = time.monotonic()
+        if now - self._checked_at > _CHECK_SECONDS and not self._answers(connection):
+            return []
+        until = min(deadline, self._checked_at + _CHECK_SECONDS)
         try:
-            connection = Connection(connect_arguments(self._options), prepare=False)
-            connection.run_script("; ".join(f'LISTEN "{c}"' for c in self._channels))
-        except DatabaseError:
-            self._retry_at = time.monotonic() + _BACKOFF_SECONDS
+            if connection.wait_readable(max(0.0, until - now)) and not connection.pump():
+                self._drop("the server closed the connection")
+        except (OSError, ValueError) as error:  # closed by another thread
+            self._drop(str(error))
+        heard = [Notification(*pair) for pair in connection.notifications]
+        connection.notifications.clear()
+        return heard
+
+    def _answers(self, connection: Connection) -> bool:
+        """A link that died silently would leave us deaf: ask now and then."""
+        self._checked_at = time.monotonic()
+        try:
+            connection.script("SELECT 1")
+        except (DatabaseError, OSError, ValueError) as error:
+            self._drop(str(error))
             return False
-        self._connection = connection
-        self.reconnects += 1
         return True
 
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _reconnect_before(self, deadline: float) -> bool:
+        pause = min(deadline, self._retry_at) - time.monotonic()
+        while pause > 0 and not self._is_closed:
+            time.sleep(min(pause, 0.2))
+            pause = min(deadline, self._retry_at) - time.monotonic()
+        if time.monotonic() < self._retry_at or self._is_closed:
+            return False
+        return self._connect()
+
+    def _connect(self) -> bool:
+        connection: Connection | None = None
+        try:
+            connection = Connection(self._options)
+            for channel in self._channels:
+                connection.script(f"LISTEN {_quote(channel)}")
+        except DatabaseError as error:
+            if connection is not None:
+                connection.close()
+            self._retry_at = time.monotonic() + self._pause
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+            structlog.get_logger().warning("listener.connect_failed", error=error.message)
+            return False
+        connection.set_patience(_CHECK_SECONDS)
+        self._connection = connection
+        self._pause = _FIRST_PAUSE
+        self._checked_at = time.monotonic()
+        self.reconnected = True
+        return True
+
+    def _drop(self, reason: str) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None or self._is_closed:
+            return
+        connection.close()
+        structlog.get_logger().warning("listener.connection_lost", error=reason)
+
+
+def _quote(channel: str) -> str:
+    return '"' + channel.replace('"', '""') + '"'

@@ -1,129 +1,130 @@
-"""A bounded last-in-first-out pool of connections."""
+"""A bounded pool: the connection returned last is lent first."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
 from dataclasses import dataclass
 
 from hogsend.db.connection import Connection
-from hogsend.db.dsn import DatabaseOptions, connect_arguments
 from hogsend.db.errors import DatabaseUnavailable
+from hogsend.db.options import DatabaseOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStats:
-    """Gauges: connections in use, idle, the limit, and how many threads wait."""
+    """Gauges of a pool: ``waiting`` are threads that want a connection right now."""
 
+    size: int
     in_use: int
     idle: int
-    size: int
     waiting: int
+    opened_total: int
+    exhausted_total: int
 
 
 class Pool:
-    """Connections are opened on demand, outside any lock, and checked before each use."""
+    """Thread-safe. A connection is looked at when lent, so a restarted server costs nothing."""
 
     def __init__(self, options: DatabaseOptions) -> None:
         self._options = options
-        self._arguments = connect_arguments(options)
+        self._lifetime = options.max_lifetime.total_seconds()
+        self._patience = options.acquire_timeout.total_seconds()
         self._slots = threading.Semaphore(options.pool_size)
+        self._idle: deque[Connection] = deque()
         self._lock = threading.Lock()
-        self._idle: list[tuple[Connection, float]] = []  # newest last
         self._in_use = 0
         self._waiting = 0
-        self._closed = False
+        self._opened = 0
+        self._exhausted = 0
+        self._is_closed = False
 
-    @contextmanager
-    def lease(self) -> Iterator[Connection]:
-        """Borrow a connection; a broken one or one left in a transaction is not reused.
+    def take(self, *, fresh: bool = False) -> Connection:
+        """Borrow a connection; ``fresh`` opens a new one.
 
-        Raises DatabaseUnavailable when none is free in time or none can be opened.
+        Raises DatabaseUnavailable: code ``pool_exhausted`` when none came free in time.
         """
-        connection, opened_at = self._take()
+        if not self._slots.acquire(blocking=False):
+            self._wait()
         try:
-            yield connection
-        finally:
-            self._give_back(connection, opened_at)
+            connection = None if fresh else self._pick()
+            if connection is None:
+                connection = self._open()
+        except BaseException:
+            self._slots.release()
+            raise
+        with self._lock:
+            self._in_use += 1
+        return connection
 
-    def warm(self, count: int) -> None:
-        """Open connections ahead of need."""
-        taken = [self._take() for _ in range(min(count, self._options.pool_size))]
-        for connection, opened_at in taken:
-            self._give_back(connection, opened_at)
+    def give_back(self, connection: Connection) -> None:
+        """Return what was borrowed; closed instead when it is out of step or too old."""
+        is_kept = connection.is_reusable and not self._is_old(connection)
+        with self._lock:
+            self._in_use -= 1
+            is_kept = is_kept and not self._is_closed
+            if is_kept:
+                self._idle.append(connection)
+        self._slots.release()
+        if not is_kept:
+            connection.close()
 
     def stats(self) -> PoolStats:
-        """A snapshot for gauges."""
+        """Present gauges and totals."""
         with self._lock:
             return PoolStats(
+                size=self._options.pool_size,
                 in_use=self._in_use,
                 idle=len(self._idle),
-                size=self._options.pool_size,
                 waiting=self._waiting,
+                opened_total=self._opened,
+                exhausted_total=self._exhausted,
             )
 
     def close(self) -> None:
-        """Close idle connections; borrowed ones are closed when they come back."""
+        """Close idle connections now and lent ones when they come back; idempotent."""
         with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection, _ in idle:
+            self._is_closed = True
+            idle = list(self._idle)
+            self._idle.clear()
+        for connection in idle:
             connection.close()
 
-    def _take(self) -> tuple[Connection, float]:
-        if not self._slots.acquire(blocking=False):
-            self._wait_for_slot()
-        with self._lock:
-            self._in_use += 1
-        try:
-            return self._reuse() or (self._open(), time.monotonic())
-        except BaseException:
-            self._release_slot()
-            raise
-
-    def _wait_for_slot(self) -> None:
+    def _wait(self) -> None:
         with self._lock:
             self._waiting += 1
         try:
-            timeout = self._options.acquire_timeout.total_seconds()
-            if not self._slots.acquire(timeout=timeout):
-                raise DatabaseUnavailable(
-                    f"no database connection became free within {timeout:g} s",
-                    code="pool_exhausted",
-                    hint="raise DATABASE_POOL_MAX or lower the number of threads",
-                )
+            if self._slots.acquire(timeout=self._patience):
+                return
         finally:
             with self._lock:
                 self._waiting -= 1
+        with self._lock:
+            self._exhausted += 1
+        raise DatabaseUnavailable(
+            f"no database connection came free within {self._patience:g} s",
+            code="pool_exhausted",
+            hint="raise DATABASE_POOL_MAX or look for slow statements",
+        )
 
-    def _reuse(self) -> tuple[Connection, float] | None:
-        oldest = time.monotonic() - self._options.max_lifetime.total_seconds()
+    def _pick(self) -> Connection | None:
         while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection, opened_at = self._idle.pop()
-            if opened_at > oldest and connection.is_alive():
-                return connection, opened_at
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if not self._is_old(connection) and connection.is_alive():
+                return connection
             connection.close()
 
     def _open(self) -> Connection:
-        return Connection(self._arguments, prepare=self._options.prepare)
-
-    def _give_back(self, connection: Connection, opened_at: float) -> None:
-        reusable = not connection.is_broken and not connection.in_transaction
+        if self._is_closed:
+            raise DatabaseUnavailable("the database pool is closed", code="pool_closed")
+        connection = Connection(self._options)
         with self._lock:
-            if reusable and not self._closed:
-                self._idle.append((connection, opened_at))
-            else:
-                reusable = False
-        if not reusable:
-            connection.close()
-        self._release_slot()
+            self._opened += 1
+        return connection
 
-    def _release_slot(self) -> None:
-        with self._lock:
-            self._in_use -= 1
-        self._slots.release()
+    def _is_old(self, connection: Connection) -> bool:
+        return time.monotonic() - connection.born_at > self._lifetime
