@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 
 from hogsend.access import store
 from hogsend.access.models import ApiKey
-from hogsend.db import Database
+from hogsend.db import Database, Listener, Notification
 from hogsend.errors import HogsendError
 from hogsend.kernel.clock import Clock
 
@@ -20,7 +20,6 @@ CHANNEL = "hogsend_api_keys"
 _TTL_SECONDS = 60.0
 _CAPACITY = 10_000
 _WAIT_SECONDS = 1.0
-_RECONNECT_SECONDS = 1.0
 _FLUSH_SECONDS = 15.0
 
 
@@ -46,7 +45,7 @@ class ApiKeyCache:
         self._keys: dict[str, tuple[float, ApiKey]] = {}
         self._used: dict[str, datetime] = {}
         self._generation = 0
-        self._is_listening = False
+        self._listener: Listener | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -54,14 +53,15 @@ class ApiKeyCache:
     @property
     def is_listening(self) -> bool:
         """True while changes are being heard, and therefore while keys are remembered."""
-        return self._is_listening
+        listener = self._listener
+        return listener is not None and listener.is_connected
 
     def find(self, key_hash: str) -> ApiKey | None:
         """The key with this hash, whatever its state; raises DatabaseUnavailable."""
         if self._thread is None:
             self._start()
         entry = self._keys.get(key_hash)
-        if entry is not None and entry[0] > self._ticks():
+        if entry is not None and entry[0] > self._ticks() and self.is_listening:
             return entry[1]
         generation = self._generation
         key = store.find_api_key(self._db, key_hash)
@@ -78,6 +78,9 @@ class ApiKeyCache:
     def close(self) -> None:
         """Write what was noted and stop listening."""
         self._stopping.set()
+        listener = self._listener
+        if listener is not None:
+            listener.close()
         if self._thread is not None:
             self._thread.join(timeout=5)
         self._flush()
@@ -85,23 +88,22 @@ class ApiKeyCache:
     def _remember(self, key_hash: str, key: ApiKey, generation: int) -> None:
         with self._lock:
             # A change announced since the query may be newer than what the query saw.
-            if not self._is_listening or generation != self._generation:
+            if generation != self._generation or not self.is_listening:
                 return
             if len(self._keys) >= _CAPACITY:
                 self._keys.clear()
             self._keys[key_hash] = (self._ticks() + _TTL_SECONDS, key)
 
-    def _forget(self, *key_hashes: str) -> None:
+    def _forget(self, notes: Sequence[Notification]) -> None:
         with self._lock:
             self._generation += 1
-            for key_hash in key_hashes:
-                self._keys.pop(key_hash, None)
+            for note in notes:
+                self._keys.pop(note.payload, None)
 
-    def _set_listening(self, value: bool) -> None:
+    def _forget_all(self) -> None:
         with self._lock:
             self._generation += 1
             self._keys.clear()
-            self._is_listening = value
 
     def _start(self) -> None:
         with self._lock:
@@ -110,28 +112,23 @@ class ApiKeyCache:
                 self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._listen()
-            except HogsendError as error:
-                structlog.get_logger().warning("api_keys.listener_lost", error=error.message)
-            except Exception:
-                structlog.get_logger().exception("api_keys.listener_lost")
-            finally:
-                self._set_listening(False)
-            self._stopping.wait(_RECONNECT_SECONDS)
-
-    def _listen(self) -> None:
         flush_at = self._ticks() + _FLUSH_SECONDS
-        with self._db.listener([CHANNEL]) as listener:
-            self._set_listening(True)
+        listener = self._listener = self._db.listener([CHANNEL])
+        try:
             while not self._stopping.is_set():
-                heard = listener.wait(_WAIT_SECONDS)
-                if heard:
-                    self._forget(*(note.payload for note in heard))
+                notes = listener.wait(_WAIT_SECONDS)
+                if listener.reconnected or not listener.is_connected:
+                    self._forget_all()  # what was announced meanwhile was missed
+                if notes:
+                    self._forget(notes)
                 if self._ticks() >= flush_at:
                     flush_at = self._ticks() + _FLUSH_SECONDS
                     self._flush()
+        except Exception:
+            # Without this thread every lookup asks the database: slower, still right.
+            structlog.get_logger().exception("api_keys.listener_died")
+        finally:
+            listener.close()
 
     def _flush(self) -> None:
         with self._lock:
