@@ -18,7 +18,7 @@ _DEFAULT = "resend"
 _NEEDS = {
     "resend": "set RESEND_API_KEY",
     "smtp": "set SMTP_HOST",
-    "outbox": "set EMAIL_OUTBOX_DIR",
+    "outbox": "set HOGSEND_OUTBOX_DIR",
 }
 
 
@@ -33,13 +33,15 @@ class ProviderOptions:
 
 
 def select_provider(options: ProviderOptions, *, http: HttpClient) -> EmailProvider:
-    """The named provider, else Resend, else one that refuses politely when none is configured.
+    """The named provider; else Resend, else the only one configured, else one that refuses mail.
 
-    Raises ConfigError when the named provider is unknown or not configured, and when providers
-    are configured but none was chosen. Opens no connection.
+    Raises ConfigError when the named provider is unknown or not configured, and when the choice
+    between several is open. Opens no connection.
     """
     configured = _list_configured(options, http=http)
     wanted = options.selected or _DEFAULT
+    if options.selected is None and len(configured) == 1:
+        (wanted,) = configured
     if wanted == UnconfiguredProvider.name:
         return UnconfiguredProvider()
     if wanted in configured:
@@ -49,8 +51,8 @@ def select_provider(options: ProviderOptions, *, http: HttpClient) -> EmailProvi
     known = ", ".join(sorted(configured)) or "none"
     if options.selected is None:
         raise ConfigError(
-            f"no mail provider is chosen, though configured are: {known}",
-            hint=f"set EMAIL_PROVIDER={sorted(configured)[0]}",
+            f"no mail provider is chosen, though several are configured: {known}",
+            hint="set EMAIL_PROVIDER to one of them",
         )
     if wanted in _NEEDS:
         raise ConfigError(

@@ -17,8 +17,8 @@ class UnconfiguredProvider:
         raise ProviderPermanent(
             "no mail provider is configured",
             code="provider_unconfigured",
-            hint="set RESEND_API_KEY, or EMAIL_PROVIDER=smtp with SMTP_HOST, or "
-            "EMAIL_PROVIDER=outbox to write mail to a directory",
+            hint="set RESEND_API_KEY, or SMTP_HOST, or HOGSEND_OUTBOX_DIR to write mail to files; "
+            "EMAIL_PROVIDER chooses between several",
             context={"send_id": str(message.send_id)},
         )
 

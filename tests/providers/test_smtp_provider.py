@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from hogsend.email.providers.base import ProviderReceipt, WireMessage
+from hogsend.email.providers.smtp import SmtpOptions, SmtpProvider, SmtpSecurity
+from hogsend.errors import (
+    ProviderError,
+    ProviderPermanent,
+    ProviderRejected,
+    ProviderTransient,
+    ProviderUnknown,
+)
+from tests.providers.conftest import SEND_ID, Certificate, ScriptedMailServer, find_port
+
+
+class Inbox:
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.envelopes.append(envelope)
+        return "250 OK"
+
+
+def check_login(
+    server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
+) -> AuthResult:
+    is_right = data == LoginPassword(b"ada", b"secret")
+    return AuthResult(success=is_right, handled=False)
+
+
+Serve = Callable[..., tuple[int, Inbox]]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    running: list[Controller] = []
+
+    def start(**options: Any) -> tuple[int, Inbox]:
+        inbox = Inbox()
+        controller = Controller(inbox, hostname="127.0.0.1", port=find_port(), **options)
+        controller.start()
+        running.append(controller)
+        return int(controller.port), inbox
+
+    yield start
+    for controller in running:
+        controller.stop()
+
+
+def send(
+    message: WireMessage,
+    *,
+    port: int,
+    security: SmtpSecurity = "none",
+    password: str | None = None,
+    ca_file: str | None = None,
+) -> ProviderReceipt:
+    options = SmtpOptions(
+        host="127.0.0.1",
+        port=port,
+        security=security,
+        username="ada" if password else None,
+        password=password,
+        ca_file=ca_file,
+    )
+    return SmtpProvider(options).send(message)
+
+
+def read(envelope: Envelope) -> EmailMessage:
+    content = envelope.content
+    assert isinstance(content, bytes)
+    parsed = message_from_bytes(content, policy=default)
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def test_send_plain_connection_delivers_both_bodies_unharmed(
+    serve: Serve, message: WireMessage
+) -> None:
+    port, inbox = serve()
+
+    receipt = send(message, port=port)
+
+    (envelope,) = inbox.envelopes
+    mail = read(envelope)
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("hello@example.com", ["ada@example.org"])
+    assert receipt.message_id == mail["Message-ID"] == f"<{SEND_ID}@example.com>"
+    assert (mail["From"], mail["Subject"]) == ("Grüße <hello@example.com>", "Schöne Grüße")
+    assert (mail["Reply-To"], mail["X-Campaign"]) == ("help@example.com", "spring")
+    assert mail["Date"].datetime == message.created_at
+    assert text.get_content().splitlines() == ["Größe", ".", "End"]
+    assert html.get_content().splitlines() == ["<p>Größe</p>", "<p>.</p>"]
+    assert "hs_send_id" not in str(mail)
+    assert message.idempotency_key not in str(mail)
+
+
+def test_send_same_message_twice_is_byte_stable(serve: Serve, message: WireMessage) -> None:
+    port, inbox = serve()
+
+    send(message, port=port)
+    send(message, port=port)
+
+    assert inbox.envelopes[0].content == inbox.envelopes[1].content
+
+
+def test_send_starttls_and_login_delivers(
+    serve: Serve, message: WireMessage, certificate: Certificate
+) -> None:
+    port, inbox = serve(
+        tls_context=certificate.server_context,
+        require_starttls=True,
+        authenticator=check_login,
+        auth_required=True,
+    )
+
+    send(message, port=port, security="starttls", password="secret", ca_file=certificate.ca_file)
+
+    assert len(inbox.envelopes) == 1
+
+
+def test_send_tls_from_the_first_byte_delivers(
+    serve: Serve, message: WireMessage, certificate: Certificate
+) -> None:
+    port, inbox = serve(ssl_context=certificate.server_context)
+
+    send(message, port=port, security="tls", ca_file=certificate.ca_file)
+
+    assert len(inbox.envelopes) == 1
+
+
+def test_send_untrusted_certificate_is_permanent_and_nothing_leaves(
+    serve: Serve, message: WireMessage, certificate: Certificate
+) -> None:
+    port, inbox = serve(tls_context=certificate.server_context)
+
+    with pytest.raises(ProviderPermanent) as caught:
+        send(message, port=port, security="starttls")
+
+    assert caught.value.code == "smtp_tls_failed"
+    assert inbox.envelopes == []
+
+
+def test_send_starttls_missing_never_falls_back_to_plain(
+    serve: Serve, message: WireMessage
+) -> None:
+    port, inbox = serve()
+
+    with pytest.raises(ProviderPermanent) as caught:
+        send(message, port=port, security="starttls")
+
+    assert caught.value.code == "smtp_not_supported"
+    assert inbox.envelopes == []
+
+
+def test_send_wrong_password_is_permanent(serve: Serve, message: WireMessage) -> None:
+    port, _ = serve(authenticator=check_login, auth_require_tls=False)
+
+    with pytest.raises(ProviderPermanent) as caught:
+        send(message, port=port, password="wrong")
+
+    assert (caught.value.code, caught.value.status) == ("smtp_login_refused", 535)
+    assert "wrong" not in str(caught.value)
+
+
+def test_send_refused_connection_is_transient(message: WireMessage, free_port: int) -> None:
+    with pytest.raises(ProviderTransient, match="ConnectionRefusedError"):
+        send(message, port=free_port)
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "kind", "code"),
+    [
+        ("GREETING", "421 busy", ProviderTransient, "smtp_connect_refused"),
+        ("GREETING", "554 go away", ProviderPermanent, "smtp_connect_refused"),
+        ("GREETING", None, ProviderTransient, "smtp_unreachable"),
+        ("MAIL", "451 later", ProviderTransient, "smtp_sender_refused"),
+        ("MAIL", "550 not you", ProviderPermanent, "smtp_sender_refused"),
+        ("MAIL", None, ProviderTransient, "smtp_unreachable"),
+        ("RCPT", "450 greylisted", ProviderTransient, "smtp_recipient_refused"),
+        ("RCPT", "421 closing", ProviderTransient, "smtp_recipient_refused"),
+        ("RCPT", "550 no such user", ProviderRejected, "smtp_recipient_refused"),
+        ("DATA", "451 later", ProviderTransient, "smtp_data_refused"),
+        ("DATA", "554 no", ProviderRejected, "smtp_data_refused"),
+        ("DATA", None, ProviderTransient, "smtp_unreachable"),
+        ("CONTENT", "452 disk full", ProviderTransient, "smtp_content_refused"),
+        ("CONTENT", "554 spam", ProviderRejected, "smtp_content_refused"),
+        ("CONTENT", None, ProviderUnknown, "smtp_answer_lost"),
+    ],
+)
+def test_send_refusal_maps_to_the_taxonomy(
+    scripted_mail_server: ScriptedMailServer,
+    message: WireMessage,
+    verb: str,
+    answer: str | None,
+    kind: type[ProviderError],
+    code: str,
+) -> None:
+    scripted_mail_server.answers[verb] = answer
+
+    with pytest.raises(ProviderError) as caught:
+        send(message, port=scripted_mail_server.port)
+
+    assert type(caught.value) is kind
+    assert caught.value.code == code
+
+
+def test_send_forwarding_recipient_is_accepted(
+    scripted_mail_server: ScriptedMailServer, message: WireMessage
+) -> None:
+    scripted_mail_server.answers["RCPT"] = "251 will forward"
+
+    send(message, port=scripted_mail_server.port)
+
+    assert len(scripted_mail_server.received) == 1
+
+
+def test_send_server_gone_after_yes_is_still_a_yes(
+    scripted_mail_server: ScriptedMailServer, message: WireMessage
+) -> None:
+    scripted_mail_server.answers["QUIT"] = None
+
+    assert send(message, port=scripted_mail_server.port).message_id
+
+
+def test_send_header_injection_is_rejected_before_any_connection(
+    message: WireMessage, free_port: int
+) -> None:
+    from dataclasses import replace
+
+    evil = replace(message, headers={"X-A": "b\r\nBcc: eve@example.com"})
+
+    with pytest.raises(ProviderRejected) as caught:
+        send(evil, port=free_port)
+
+    assert caught.value.code == "invalid_message"
