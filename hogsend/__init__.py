@@ -1,0 +1,40 @@
+"""Hogsend: events in, durable journeys in plain Python, email out.
+
+Content authors import everything from here; names are resolved on first use, so that importing
+the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hogsend.app import App
+    from hogsend.conditions.builder import event, on, prop
+    from hogsend.journeys.meta import Entry, Holdout
+
+__version__ = "0.1.0"
+__all__ = ["App", "Entry", "Holdout", "__version__", "event", "on", "prop"]
+
+_HOMES = {
+    "App": "hogsend.app",
+    "Entry": "hogsend.journeys.meta",
+    "Holdout": "hogsend.journeys.meta",
+    "event": "hogsend.conditions.builder",
+    "on": "hogsend.conditions.builder",
+    "prop": "hogsend.conditions.builder",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
