@@ -11,9 +11,9 @@ from typing import Any
 
 import falcon
 import structlog
-from hogsend.db.errors import DatabaseUnavailable, StatementTimeout
 from pydantic import ValidationError
 
+from hogsend.db.errors import DatabaseUnavailable, StatementTimeout
 from hogsend.errors import (
     Conflict,
     HogsendError,

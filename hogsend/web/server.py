@@ -106,13 +106,20 @@ class HttpServer:
         """The port of the first socket."""
         return int(self._listeners[0].effective_port)
 
-    def run(self, *, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+    def run(
+        self,
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Serve until ``stop``; True when every request in flight was answered in time.
 
-        ``is_wanted`` is asked at least once a second and ends the service when False.
+        ``is_wanted`` is asked at least once a second and ends the service when False;
+        ``on_stop`` is called before the draining begins.
         """
         while not self._stopping and is_wanted():
             self._turn(_LOOP_SECONDS)
+        on_stop()
         return self._drain()
 
     def stop(self) -> None:

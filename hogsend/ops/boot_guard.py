@@ -1,0 +1,59 @@
+"""May the api start on this database?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from hogsend.db.errors import DatabaseError
+from hogsend.ops.health import SchemaVersion
+
+BEHIND = "Database schema is behind this build"
+UNREACHABLE = "Database unreachable"
+
+_RETRY_SECONDS = 0.5
+
+Refusal = Literal["behind", "unreachable"]
+
+
+def check_schema(
+    read_schema: Callable[[], SchemaVersion],
+    *,
+    wait_seconds: float,
+    ticks: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Refusal | None:
+    """None when the engine track is in sync (or ahead); otherwise why not, logged once.
+
+    A schema that is behind refuses at once; a database that does not answer is asked again for
+    ``wait_seconds``. The client track never stops the api.
+    """
+    log = structlog.get_logger()
+    deadline = ticks() + wait_seconds
+    while True:
+        try:
+            schema = read_schema()
+        except DatabaseError as error:
+            if ticks() >= deadline:
+                log.error(
+                    UNREACHABLE,
+                    error=error.message,
+                    hint="check DATABASE_URL; SKIP_SCHEMA_CHECK=true starts without a database",
+                )
+                return "unreachable"
+            pause(_RETRY_SECONDS)
+            continue
+        engine = schema.engine
+        if engine.in_sync:
+            return None
+        log.error(
+            BEHIND,
+            required=engine.required,
+            applied=engine.applied or "(empty)",
+            pending=list(engine.pending),
+            hint="run `hogsend migrate`; SKIP_SCHEMA_CHECK=true starts anyway",
+        )
+        return "behind"
