@@ -56,7 +56,7 @@ class _Reading:
         """The parsed value, or the default where nothing usable is set."""
         name, text = self._find(declared)
         if text is None:
-            if self.mode in declared.required and name not in self.failed:
+            if self.mode in declared.required:
                 self._fail(name, f"is required by {self.mode}; set it to {declared.kind.expects}")
             return declared.default
         self.provided.add(name)
@@ -101,8 +101,10 @@ class _Reading:
         return text
 
     def _fail(self, name: str, problem: str) -> None:
+        # An alias is read by two settings; its problem is told once.
+        if name not in self.failed:
+            self.problems.append(f"{name}: {problem}")
         self.failed.add(name)
-        self.problems.append(f"{name}: {problem}")
 
 
 def _choose_orchestrator(values: dict[str, Any], reading: _Reading) -> None:

@@ -4,7 +4,6 @@ They are checked all the same, so that a typo shows before the feature arrives, 
 names those that are set. Nothing else reads them.
 """
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

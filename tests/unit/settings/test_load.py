@@ -189,7 +189,12 @@ def test_invalid_value_is_one_problem_that_names_the_variable_and_the_remedy(
     (problem,) = problems(**{name: text})
 
     assert problem.startswith(f"{name}: is invalid; it must be ")
-    assert text not in problem
+
+
+def test_invalid_secret_is_not_echoed() -> None:
+    (problem,) = problems(DATABASE_URL="mysql://me:topsecret@h/db")
+
+    assert "topsecret" not in problem
 
 
 def test_database_pool_out_of_range_is_ignored_with_a_warning() -> None:
