@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hogsend.email.providers.base import EmailProvider
@@ -27,7 +27,7 @@ class ProviderOptions:
     """What is configured. ``selected`` is EMAIL_PROVIDER; None leaves the choice to us."""
 
     selected: str | None = None
-    resend_api_key: str | None = None
+    resend_api_key: str | None = field(default=None, repr=False)
     smtp: SmtpOptions | None = None
     outbox_directory: Path | None = None
 

@@ -6,7 +6,7 @@ import re
 import smtplib
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parseaddr
 from typing import Literal
@@ -35,7 +35,7 @@ class SmtpOptions:
     port: int = 587
     security: SmtpSecurity = "starttls"
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     timeout: timedelta = timedelta(seconds=10)
     ca_file: str | None = None
 
