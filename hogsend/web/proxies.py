@@ -31,6 +31,7 @@ class TrustedProxies:
 
     def client_of(self, remote: str, forwarded_for: str | None) -> str:
         """The address of the caller, given the socket's peer and the header as received."""
+        remote = remote.removeprefix("::ffff:")  # IPv4 on a socket for both families
         if forwarded_for is None or not (self._hops or self._networks):
             return remote
         chain = [part.strip() for part in forwarded_for.split(",") if part.strip()] + [remote]
