@@ -13,7 +13,6 @@ from hatchet_sdk import Hatchet as Sdk
 from hatchet_sdk.types.priority import Priority as SdkPriority
 
 from hogsend.errors import ConfigError
-from hogsend.kernel.wire_json import JsonObject
 from hogsend.orchestrator.cron import parse_cron
 from hogsend.orchestrator.port import Concurrency, Run, Task, WhenBusy
 
@@ -56,7 +55,8 @@ def declare(sdk: Sdk, tasks: Sequence[Task], running: RunningHandlers) -> list[A
 
 
 def _declare_one(sdk: Sdk, task: Task, running: RunningHandlers) -> Any:
-    async def run(payload: EmptyModel, ctx: Context) -> JsonObject | None:
+    # The SDK evaluates these annotations, and cannot evaluate a recursive alias.
+    async def run(payload: EmptyModel, ctx: Context) -> dict[str, Any] | None:
         running.add_current()
         async with asyncio.timeout(task.execution_timeout.total_seconds()):
             return await task.handler(

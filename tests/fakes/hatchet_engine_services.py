@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from tests.fakes.hatchet_engine_state import Refusal, StubRun, StubState, StubWo
 
 _TENANT = "00000000-0000-4000-8000-000000000001"
 _VERSION = "v0.114.2"
+_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
 
 class Gate(Protocol):
@@ -186,5 +188,5 @@ class Triggers(WorkflowServiceServicer):
     def _check_input(self, request: Any, context: Any) -> None:
         refusal = self._engine.refusal
         payload = parse_object(request.input)
-        if "\\u0000" in request.input or (refusal and refusal(request.name, payload)):
+        if _NUL.search(request.input) or (refusal and refusal(request.name, payload)):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Invalid request: payload")
