@@ -19,9 +19,10 @@ import structlog
 from hogsend import settings as environment
 from hogsend.access.bootstrap import ensure_first_admin, ensure_first_api_key
 from hogsend.db import Database
+from hogsend.db.schema_version import SchemaStatus
 from hogsend.errors import HogsendError
 from hogsend.ops.boot_guard import check_schema
-from hogsend.ops.health import API_VERSION, Health, SchemaVersion
+from hogsend.ops.health import API_VERSION, Health
 from hogsend.settings import Settings
 from hogsend.telemetry import logging
 from hogsend.web.app import WebOptions, build_app
@@ -70,7 +71,7 @@ class ApiContainer(Protocol):
         """Counts and versions for the ready line."""
         ...
 
-    def read_schema(self) -> SchemaVersion:
+    def read_schema(self) -> SchemaStatus:
         """Both migration tracks; raises DatabaseError."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 
 from hogsend.db.errors import DatabaseError
-from hogsend.ops.health import SchemaVersion
+from hogsend.db.schema_version import SchemaStatus
 
 BEHIND = "Database schema is behind this build"
 UNREACHABLE = "Database unreachable"
@@ -20,7 +20,7 @@ Refusal = Literal["behind", "unreachable"]
 
 
 def check_schema(
-    read_schema: Callable[[], SchemaVersion],
+    read_schema: Callable[[], SchemaStatus],
     *,
     wait_seconds: float,
     ticks: Callable[[], float] = time.monotonic,

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import structlog
 
+from hogsend.db.schema_version import SchemaStatus, TrackStatus
 from hogsend.errors import HogsendError
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.wire_json import iso_z
@@ -29,27 +30,9 @@ _SCHEMA_TTL = 2.0
 _ACTIVITY_TTL = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackVersion:
-    """One migration track; tags are migration names, None for an empty track."""
-
-    applied: str | None = None
-    required: str | None = None
-    in_sync: bool = True
-    pending: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaVersion:
-    """Both tracks; the default is what health says when nobody could look."""
-
-    engine: TrackVersion = TrackVersion()
-    client: TrackVersion = TrackVersion()
-
-    @property
-    def in_sync(self) -> bool:
-        """True when nothing is pending."""
-        return self.engine.in_sync and self.client.in_sync
+_UNSEEN = TrackStatus(applied=None, required=None, in_sync=True, pending=())
+# What health says of the schema when nobody could look.
+UNSEEN_SCHEMA = SchemaStatus(engine=_UNSEEN, client=_UNSEEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +67,7 @@ class Probes(Protocol):
         """The youngest heartbeat."""
         ...
 
-    def schema(self) -> SchemaVersion:
+    def schema(self) -> SchemaStatus:
         """Both migration tracks; raises when the database is unreachable."""
         ...
 
@@ -105,7 +88,7 @@ class Component:
 class Report:
     """Everything ``GET /v1/health`` says."""
 
-    schema: SchemaVersion
+    schema: SchemaStatus
     database: Component
     redis: Component
     worker: WorkerSeen
@@ -179,7 +162,7 @@ class Health:
             database=_wait(database, deadline, down),
             redis=_wait(redis, deadline, down),
             worker=_wait(worker, deadline, WorkerSeen()),
-            schema=_wait(schema, deadline, SchemaVersion()),
+            schema=_wait(schema, deadline, UNSEEN_SCHEMA),
             activity=_wait(activity, deadline, Activity()),
         )
 
@@ -191,7 +174,7 @@ class Health:
         deadline = time.monotonic() + DEADLINE_SECONDS
         down = Component(is_up=False, latency_ms=0)
         is_up = _wait(database, deadline, down).is_up
-        return is_up and _wait(schema, deadline, SchemaVersion()).in_sync
+        return is_up and _wait(schema, deadline, UNSEEN_SCHEMA).in_sync
 
     def start_draining(self) -> None:
         """From now on not ready: the process is about to stop."""
@@ -253,7 +236,7 @@ def _component(component: Component) -> dict[str, object]:
     return {"status": "up" if component.is_up else "down", "latencyMs": component.latency_ms}
 
 
-def _track(track: TrackVersion) -> dict[str, object]:
+def _track(track: TrackStatus) -> dict[str, object]:
     return {
         "applied": track.applied,
         "required": track.required,

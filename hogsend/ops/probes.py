@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
-from hogsend.db import Database, QueryFile
+from hogsend.db import Database, QueryFile, schema_version
+from hogsend.db.schema_version import SchemaStatus
 from hogsend.kernel.clock import Clock
 from hogsend.kv import Kv, heartbeat
-from hogsend.ops.health import Activity, SchemaVersion, WorkerSeen
+from hogsend.ops.health import Activity, WorkerSeen
 
 _Q = QueryFile(__package__, "ops.sql")
 
 
 class LiveProbes:
-    """Implements ``Probes``; ``read_schema`` compares both migration tracks with the build."""
+    """Implements ``Probes``; ``client_folder`` holds the migrations of the content, if any."""
 
     def __init__(
-        self, *, db: Database, kv: Kv, clock: Clock, read_schema: Callable[[], SchemaVersion]
+        self, *, db: Database, kv: Kv, clock: Clock, client_folder: Path | None = None
     ) -> None:
         self._db = db
         self._kv = kv
         self._clock = clock
-        self._read_schema = read_schema
+        self._client_folder = client_folder
 
     def database(self) -> None:
         """One round trip."""
@@ -35,9 +36,9 @@ class LiveProbes:
         """The youngest heartbeat."""
         return WorkerSeen(last_seen_at=heartbeat.read(self._kv, now=self._clock.now()).last_seen_at)
 
-    def schema(self) -> SchemaVersion:
+    def schema(self) -> SchemaStatus:
         """Both tracks; raises DatabaseUnavailable."""
-        return self._read_schema()
+        return schema_version.probe(self._db, client_folder=self._client_folder)
 
     def activity(self) -> Activity:
         """Counts of the last 24 hours."""
