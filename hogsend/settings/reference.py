@@ -10,7 +10,7 @@ from hogsend.settings.model import Settings
 _INTRO = """\
 # Environment
 
-<!-- Written by `hogsend config docs --write`; edit the declarations in hogsend/settings instead. -->
+<!-- Written by `hogsend config docs --write`; edit the declarations in hogsend/settings. -->
 
 Every setting is an environment variable; no mode reads a file of settings. An empty value counts
 as unset, unknown variables are ignored. Check an environment before using it:

@@ -24,11 +24,11 @@ REQUIRED = {
 }
 
 
-def load(mode: Mode = "api", **environ: str) -> Settings:
+def load(mode: Mode = "api", /, **environ: str) -> Settings:
     return settings.load({**REQUIRED, **environ}, mode=mode)
 
 
-def problems(mode: Mode = "api", **environ: str) -> tuple[str, ...]:
+def problems(mode: Mode = "api", /, **environ: str) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         load(mode, **environ)
     found = caught.value.context["problems"]
@@ -186,7 +186,7 @@ def test_url_loses_its_trailing_slash() -> None:
 def test_invalid_value_is_one_problem_that_names_the_variable_and_the_remedy(
     name: str, text: str
 ) -> None:
-    (problem,) = problems(**{name: text})
+    (problem,) = problems("api", **{name: text})
 
     assert problem.startswith(f"{name}: is invalid; it must be ")
 
@@ -283,7 +283,7 @@ def test_unknown_variables_are_ignored() -> None:
 def test_repr_shows_no_secret() -> None:
     secrets = {d.name: f"hidden-{d.name}" for d in settings_of(Settings) if d.is_secret}
     secrets |= REQUIRED | {"REDIS_URL": "redis://:hidden-redis@r:6379", "SMTP_USER": "me"}
-    loaded = load(**secrets)
+    loaded = load("api", **secrets)
 
     shown = repr(loaded)
 
