@@ -163,7 +163,8 @@ _HINTS: Mapping[type[DatabaseError], str] = {
     UndefinedTable: "run `hogsend migrate`",
     AccessDenied: "check DATABASE_URL and the role's privileges",
 }
-_STALE_PLAN = "cached plan must not change result type"
+# The only refusal of class 0A that concerns a prepared statement; messages may be translated.
+_STALE_PLAN_ROUTINE = "RevalidateCachedQuery"
 
 
 def translate(fields: Mapping[str, str]) -> DatabaseError:
@@ -171,7 +172,7 @@ def translate(fields: Mapping[str, str]) -> DatabaseError:
     sqlstate = fields.get("C", "XX000")
     message = fields.get("M", "unknown error")
     family = _EXACT.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], DatabaseError)
-    if sqlstate == "0A000" and message != _STALE_PLAN:
+    if sqlstate == "0A000" and fields.get("R") != _STALE_PLAN_ROUTINE:
         family = DatabaseError
     context = {
         name: fields[letter]
