@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from hogsend.db import Executor, QueryFile
+from hogsend.db.errors import DatabaseUnavailable
 from hogsend.email.models import SendResult, SendStatus
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 
@@ -112,8 +113,15 @@ class Ledger:
         return _to_row(rows[0]) if rows else None
 
     def settle_sent(self, send_id: UUID, *, message_id: str, sent_at: datetime) -> bool:
-        """Record the provider's yes; False when the row had moved on already."""
-        rows = self._db.run(_Q["settle_sent"], id=send_id, message_id=message_id, sent_at=sent_at)
+        """Record the provider's yes; False when the row had moved on already.
+
+        Tried twice: a yes that is not recorded becomes doubt, and the statement may safely repeat.
+        """
+        values = {"id": send_id, "message_id": message_id, "sent_at": sent_at}
+        try:
+            rows = self._db.run(_Q["settle_sent"], **values)
+        except DatabaseUnavailable:
+            rows = self._db.run(_Q["settle_sent"], **values)
         return bool(rows)
 
     def settle_unsent(

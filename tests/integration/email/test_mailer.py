@@ -77,7 +77,7 @@ class FakeProvider:
 
 
 class CountingExecutor:
-    """Counts statements and fails those a test names."""
+    """Counts statements and fails those a test names, once per entry."""
 
     def __init__(self, inner: Executor, failing: Sequence[str] = ()) -> None:
         self._inner = inner
@@ -87,6 +87,7 @@ class CountingExecutor:
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
         self.names.append(query.name)
         if query.name in self.failing:
+            self.failing.remove(query.name)
             raise DatabaseUnavailable("gone")
         return self._inner.run(query, **params)
 
@@ -291,11 +292,10 @@ def test_send_crash_after_hand_over_then_opt_out_is_not_repeated(database: Datab
 def test_send_database_lost_after_the_yes_leaves_one_mail_in_the_outbox(
     database: Database, tmp_path: Path
 ) -> None:
-    counting = CountingExecutor(database, failing=["settle_sent"])
+    counting = CountingExecutor(database, failing=["settle_sent"] * 2)
     mailer = build(counting, OutboxProvider(tmp_path))
     with pytest.raises(DatabaseUnavailable):
         mailer.send(REQUEST)
-    counting.failing.clear()
 
     held = mailer.send(REQUEST)
     expire_lease(database)
@@ -303,6 +303,13 @@ def test_send_database_lost_after_the_yes_leaves_one_mail_in_the_outbox(
 
     assert (held.status, result.status) == ("held", "sent")
     assert [file.name for file in tmp_path.iterdir()] == [f"{result.send_id}.eml"]
+
+
+def test_send_database_blinks_after_the_yes_is_sent(database: Database) -> None:
+    counting = CountingExecutor(database, failing=["settle_sent"])
+
+    assert build(counting, FakeProvider()).send(REQUEST).status == "sent"
+    assert row(database) == ("sent", None, 1)
 
 
 def test_send_late_yes_corrects_unknown(database: Database) -> None:
