@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import secrets
 
-from hogsend.db.errors import UniqueViolation
-
 from hogsend.access import store
 from hogsend.access.models import Admin
 from hogsend.access.passwords import check_password, hash_password, verify_password
 from hogsend.db import Database
+from hogsend.db.errors import UniqueViolation
 from hogsend.errors import Conflict, InvalidInput, NotFound
 from hogsend.kernel.addresses import is_email, normalize_email
 

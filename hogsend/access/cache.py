@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
@@ -43,7 +44,7 @@ class ApiKeyCache:
         self._clock = clock
         self._ticks = ticks
         self._keys: dict[str, tuple[float, ApiKey]] = {}
-        self._used: dict[str, datetime] = {}
+        self._used: dict[UUID, datetime] = {}
         self._generation = 0
         self._listener: Listener | None = None
         self._stopping = threading.Event()
@@ -71,9 +72,9 @@ class ApiKeyCache:
 
     def mark_used(self, key: ApiKey) -> None:
         """Note a use; written in bulk every few seconds, at most once a minute per key."""
-        now = self._clock.now()
-        with self._lock:
-            self._used[str(key.id)] = now
+        if key.id not in self._used:
+            with self._lock:
+                self._used[key.id] = self._clock.now()
 
     def close(self) -> None:
         """Write what was noted and stop listening."""

@@ -60,9 +60,10 @@ def has_api_keys(db: Executor) -> bool:
     return bool(db.run(_Q["has_api_keys"])[0][0])
 
 
-def touch_api_keys(db: Executor, used: Mapping[str, datetime]) -> None:
+def touch_api_keys(db: Executor, used: Mapping[UUID, datetime]) -> None:
     """Record when keys were last used; ``used`` maps key id to instant."""
-    rows = [{"id": key_id, "at": iso_z(at)} for key_id, at in sorted(used.items())]
+    # In order of id: two processes must not lock the rows crosswise.
+    rows = [{"id": str(key_id), "at": iso_z(at)} for key_id, at in sorted(used.items())]
     db.run(_Q["touch_api_keys"], used=rows)
 
 
