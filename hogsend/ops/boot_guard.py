@@ -1,4 +1,4 @@
-"""May the api start on this database?"""
+"""May a process start on this database?"""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def check_schema(
     read_schema: Callable[[], SchemaStatus],
     *,
     wait_seconds: float,
+    waits_for_migration: bool = False,
     ticks: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> Refusal | None:
     """None when the engine track is in sync (or ahead); otherwise why not, logged once.
 
-    A schema that is behind refuses at once; a database that does not answer is asked again for
-    ``wait_seconds``. The client track never stops the api.
+    A database that does not answer is asked again for ``wait_seconds``. A schema that is behind
+    refuses at once, or with ``waits_for_migration`` (workers, which may start before the
+    migration has ended) only after that time. The client track never stops anything.
     """
     log = structlog.get_logger()
     deadline = ticks() + wait_seconds
@@ -49,6 +51,9 @@ def check_schema(
         engine = schema.engine
         if engine.in_sync:
             return None
+        if waits_for_migration and ticks() < deadline:
+            pause(_RETRY_SECONDS)
+            continue
         log.error(
             BEHIND,
             required=engine.required,

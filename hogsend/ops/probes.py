@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from hogsend.db import Database, QueryFile, schema_version
+from hogsend.db import Database, QueryFile
 from hogsend.db.schema_version import SchemaStatus
 from hogsend.kernel.clock import Clock
 from hogsend.kv import Kv, heartbeat
@@ -14,15 +14,15 @@ _Q = QueryFile(__package__, "ops.sql")
 
 
 class LiveProbes:
-    """Implements ``Probes``; ``client_folder`` holds the migrations of the content, if any."""
+    """Implements ``Probes``; ``read_schema`` compares both migration tracks with the build."""
 
     def __init__(
-        self, *, db: Database, kv: Kv, clock: Clock, client_folder: Path | None = None
+        self, *, db: Database, kv: Kv, clock: Clock, read_schema: Callable[[], SchemaStatus]
     ) -> None:
         self._db = db
         self._kv = kv
         self._clock = clock
-        self._client_folder = client_folder
+        self._read_schema = read_schema
 
     def database(self) -> None:
         """One round trip."""
@@ -38,7 +38,7 @@ class LiveProbes:
 
     def schema(self) -> SchemaStatus:
         """Both tracks; raises DatabaseUnavailable."""
-        return schema_version.probe(self._db, client_folder=self._client_folder)
+        return self._read_schema()
 
     def activity(self) -> Activity:
         """Counts of the last 24 hours."""

@@ -79,9 +79,7 @@ def build(settings: Settings) -> Api:
     guards = Guards(keys, clock=clock, admin_api_key=settings.admin_api_key)
     nudge = Nudge(db)
     ingest = Ingest(db=db, matcher=OneJourney(), nudge=nudge, new_id=uuid7)
-    probes = LiveProbes(
-        db=db, kv=kv, clock=clock, client_folder=settings.client_migrations_folder
-    )
+    probes = LiveProbes(db=db, kv=kv, clock=clock, client_folder=settings.client_migrations_folder)
     health = Health(probes, clock=clock, started_at=clock.now())
     events = events_api.EventsApi(
         sink=BatchingIngest(ingest) if settings.ingest_batch else ingest,

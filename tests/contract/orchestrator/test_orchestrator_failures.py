@@ -171,18 +171,19 @@ def test_serve_token_is_refused_raises_config_error(orchestrator: OrchestratorUn
 
 @pytest.mark.on("stub", "real")
 def test_worker_killed_its_run_goes_to_another(orchestrator: OrchestratorUnderTest) -> None:
-    first = orchestrator.start_worker()
+    workers = [orchestrator.start_worker(), orchestrator.start_worker()]
     orchestrator.run("slow", seconds=3)
-    orchestrator.wait_for("ran", task="slow")
-    second = orchestrator.start_worker()
+    before = orchestrator.wait_for("ran", task="slow")
+    (killed,) = [w for w in workers if w.pid == before["pid"]]
+    (other,) = [w for w in workers if w.pid != before["pid"]]
 
-    first.kill()
+    killed.kill()
 
-    again = orchestrator.wait_for("ran", task="slow", pid=second.pid, seconds=120)
+    again = orchestrator.wait_for("ran", task="slow", pid=other.pid, seconds=120)
     assert again["attempt"] == 2
-    assert again["run_id"] == orchestrator.records("ran", pid=first.pid)[0]["run_id"]
-    orchestrator.wait_for("finished", task="slow", pid=second.pid)
-    orchestrator.wait_until(lambda: first.orphans() == [], seconds=10, what="no orphan is left")
+    assert again["run_id"] == before["run_id"]
+    orchestrator.wait_for("finished", task="slow", pid=other.pid)
+    orchestrator.wait_until(lambda: killed.orphans() == [], seconds=10, what="no orphan is left")
 
 
 @pytest.mark.on("local")
