@@ -110,7 +110,8 @@ def _url(text: str) -> str:
 
 def _dsn(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+    names_user = parts.username or "user=" in parts.query
+    if parts.scheme not in ("postgres", "postgresql") or not names_user:
         raise ValueError
     _ = parts.port  # raises ValueError when it is not a number
     return text

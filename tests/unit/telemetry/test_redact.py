@@ -9,8 +9,22 @@ KEY = "hsk_" + "aB3-_" * 8
 
 @pytest.mark.parametrize(
     "name",
-    "authorization Authorization cookie Set-Cookie password smtp_password secret webhook_secret "
-    "token hatchet_client_token api_key apiKey x-api-key database_dsn".split(),
+    [
+        "authorization",
+        "Authorization",
+        "cookie",
+        "Set-Cookie",
+        "password",
+        "smtp_password",
+        "secret",
+        "webhook_secret",
+        "token",
+        "hatchet_client_token",
+        "api_key",
+        "apiKey",
+        "x-api-key",
+        "database_dsn",
+    ],
 )
 def test_field_with_a_secret_name_is_redacted_at_every_depth(name: str) -> None:
     event = redact(None, "info", {"event": "x", name: "v1", "headers": [{name: "v2"}]})
