@@ -13,7 +13,7 @@ from hogsend.cli.lazy import LazyGroup
 _HOME = "hogsend.cli.commands"
 COMMANDS = {
     "config": (f"{_HOME}.config:config", "Check, show and document settings."),
-    "demo": (f"{_HOME}.demo:demo", "Send a real event and follow it to the inbox."),
+    "demo": (f"{_HOME}.demo:command", "Send a real event and follow it to the inbox."),
     "doctor": (f"{_HOME}.doctor:doctor", "Find out what is wrong with an installation."),
     "events": (f"{_HOME}.events:events", "Send events."),
     "init": (f"{_HOME}.init:init", "Write a small working app."),

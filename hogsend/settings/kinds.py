@@ -199,6 +199,6 @@ CRON: Kind[str] = Kind("a cron expression of five fields, such as */5 * * * *", 
 PROXIES: Kind[tuple[str, ...]] = Kind(
     "networks such as 10.0.0.0/8,192.168.0.0/16, or one number of hops", _proxies
 )
-APP: Kind[str] = Kind("package.module:name, such as journeys:app", _app)
+APP: Kind[str] = Kind("package.module:name, such as lifecycle:app", _app)
 PORT: Kind[int] = whole(0, 65535)
 HOLDOUT: Kind[float] = Kind("a number; kept between 0 and 15", _percent)

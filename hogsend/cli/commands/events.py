@@ -1,0 +1,121 @@
+"""``hogsend events``: over HTTP, like any other client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.lazy import Group
+from hogsend.cli.output import json_option, print_json
+from hogsend.errors import HogsendError, InvalidInput
+
+
+@click.group(cls=Group)
+def events() -> None:
+    """Send events."""
+
+
+@events.command()
+@click.argument("name")
+@click.option("--user-id", help="Your id of the person.")
+@click.option("--email", help="The person's address.")
+@click.option("--anonymous-id", help="A visitor's id.")
+@click.option(
+    "-p",
+    "--property",
+    "properties",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of the event. The value is JSON, or else text.",
+)
+@click.option(
+    "--contact-property",
+    "contact_properties",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of the person.",
+)
+@click.option("--idempotency-key", help="Makes repeating the command harmless.")
+@click.option("--url", help="The API; else HOGSEND_API_URL.")
+@click.option("--api-key", "--data-key", help="Else HOGSEND_DATA_KEY or HOGSEND_API_KEY.")
+@json_option
+@pass_line
+def send(
+    line: CommandLine,
+    *,
+    name: str,
+    user_id: str | None,
+    email: str | None,
+    anonymous_id: str | None,
+    properties: tuple[str, ...],
+    contact_properties: tuple[str, ...],
+    idempotency_key: str | None,
+    url: str | None,
+    api_key: str | None,
+    as_json: bool,
+) -> None:
+    """Send the event NAME about one person."""
+    if not (user_id or email or anonymous_id):
+        raise InvalidInput("an event is about somebody", hint="pass --user-id or --email")
+    body = {
+        "name": name,
+        "userId": user_id,
+        "email": email,
+        "anonymousId": anonymous_id,
+        "eventProperties": _parse_pairs(properties) or None,
+        "contactProperties": _parse_pairs(contact_properties) or None,
+        "idempotencyKey": idempotency_key,
+    }
+    answer = _post(
+        f"{line.base_url(url)}/v1/events",
+        {key: value for key, value in body.items() if value is not None},
+        key=line.data_key(api_key),
+    )
+    if as_json:
+        print_json(answer)
+    elif answer.get("stored"):
+        click.echo(f"stored for {answer.get('contactKey')}")
+    else:
+        click.echo("not stored: this idempotency key was used before")
+
+
+def _parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key and equals):
+            raise InvalidInput(f"{pair!r} is no property", hint="write KEY=VALUE")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
+
+
+def _post(url: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+    from hogsend.net.client import HttpClient
+
+    client = HttpClient()
+    try:
+        answer = client.request(
+            "POST",
+            url,
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+            body=json.dumps(body).encode(),
+        )
+    finally:
+        client.close()
+    try:
+        content = json.loads(answer.body)
+    except ValueError:
+        content = {}
+    if not isinstance(content, dict):
+        content = {}
+    if answer.status >= 300:
+        reason = content.get("message") or content.get("error") or "no reason given"
+        raise HogsendError(f"{url} answered {answer.status}: {reason}", code="api_refused")
+    return content
