@@ -28,6 +28,10 @@ from tests.fakes.hatchet_engine_services import Admin, Dispatcher, Triggers
 from tests.fakes.hatchet_engine_state import Refusal, StubRun, StubState
 
 _MAX_THREADS = 64
+_OPTIONS = [  # the SDK pings every ten seconds, which a server calls a flood unless told
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+]
 
 
 class StubEngine:
@@ -54,7 +58,7 @@ class StubEngine:
 
     def start(self) -> None:
         """Listen (again, on the same port); what was stored is still there."""
-        self._server = grpc.server(ThreadPoolExecutor(_MAX_THREADS))
+        self._server = grpc.server(ThreadPoolExecutor(_MAX_THREADS), options=_OPTIONS)
         add_DispatcherServicer_to_server(Dispatcher(self), self._server)
         add_AdminServiceServicer_to_server(Admin(self), self._server)  # type: ignore[no-untyped-call]
         add_WorkflowServiceServicer_to_server(Triggers(self), self._server)  # type: ignore[no-untyped-call]

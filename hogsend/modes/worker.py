@@ -1,0 +1,103 @@
+"""Worker mode: runs journeys, ships the outbox, moves due waits; no port.
+
+Exit codes: 0 after a clean drain, 1 when the drain was forced, the engine was lost for too
+long, the database stayed behind, or start-up failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from hogsend import container as composition
+from hogsend import settings as environment
+from hogsend.container import WorkerContainer
+from hogsend.errors import HogsendError
+from hogsend.modes.watchdog import Watchdog
+from hogsend.ops.boot_guard import check_schema
+from hogsend.orchestrator.port import ServeEnd, ServeHooks
+from hogsend.telemetry import logging
+
+STARTING = "Hogsend worker starting"
+READY = "Hogsend worker ready"
+STOPPED = "Worker stopped"
+_HELP = """usage: hogsend worker
+
+Runs journeys until told to stop (SIGTERM, SIGINT). Settings: docs/environment.md
+"""
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Boot, serve, drain; returns the exit code."""
+    if argv:
+        sys.stdout.write(_HELP)
+        return 0 if argv[0] in ("-h", "--help") else 2
+    settings = environment.load(environ, mode="worker")
+    logging.configure(settings, mode="worker")
+    for warning in settings.warnings():
+        structlog.get_logger().warning(warning)
+    container = composition.build_worker(settings)
+    try:
+        return _serve(container)
+    finally:
+        container.close()
+
+
+def _serve(container: WorkerContainer) -> int:
+    log = structlog.get_logger()
+    settings = container.settings
+    log.info(
+        STARTING,
+        hatchet=container.orchestrator.address,
+        journeys=list(container.journeys.registry.ids),
+    )
+    if not settings.skip_schema_check and check_schema(
+        container.read_schema,
+        wait_seconds=settings.database_wait_seconds,
+        waits_for_migration=True,
+    ):
+        return 1
+    watchdog = Watchdog(
+        container.orchestrator,
+        threads=(container.relay, container.journeys.timer),
+        limit_seconds=settings.engine_lost_seconds,
+        drain_seconds=settings.shutdown_timeout_seconds,
+    )
+    try:
+        end = container.orchestrator.serve(
+            container.journeys.tasks, _hooks(container, watchdog)
+        )
+    except HogsendError as error:
+        log.error("Worker failed to start:", error=str(error), code=error.code)
+        return 1
+    finally:
+        watchdog.stop()
+        container.stop_shipping()
+    log.info(STOPPED, end=end.value)
+    return 0 if end is ServeEnd.STOPPED and not watchdog.has_fired else 1
+
+
+def _hooks(container: WorkerContainer, watchdog: Watchdog) -> ServeHooks:
+    log = structlog.get_logger()
+
+    def on_ready() -> None:
+        container.start_shipping()
+        watchdog.start()
+        log.info(
+            READY,
+            engineVersion=container.version,
+            hatchet=container.orchestrator.address,
+            namespace=container.settings.hatchet_client_namespace or None,
+            journeyTasks=len(container.journeys.tasks),
+            bucketTasks=0,
+            bucketReactionTasks=0,
+            builtinTasks=0,
+        )
+
+    def on_stopping() -> None:
+        log.info("shutting down worker")
+        container.request_stop_shipping()
+
+    return ServeHooks(on_ready=on_ready, on_stopping=on_stopping)

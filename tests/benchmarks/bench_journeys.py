@@ -1,0 +1,111 @@
+"""Trigger to provider call, and how fast many people wake at one moment."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from hogsend.db import Query
+from tests.acceptance.instance import Instance, wait_until
+from tests.benchmarks.loadgen import percentile
+from tests.benchmarks.report import Result, descendants, proportional_mb, resident_mb
+from tests.benchmarks.stack import Stack, engines, transactions
+
+_TRIGGERS = 60
+_LATENCIES = Query(
+    "latencies",
+    "SELECT 1000 * extract(epoch FROM s.handed_over_at - e.received_at)::float8"
+    " FROM email_sends s JOIN journey_states j ON j.id = s.journey_state_id"
+    " JOIN user_events e ON e.id = j.trigger_event_id",
+)
+_WAITING = Query("waiting", "SELECT count(*) FROM waits WHERE outcome IS NULL")
+_DUE_NOW = Query.parse(
+    "due_now",
+    "UPDATE waits SET due_at = now() WHERE state_id IN"
+    " (SELECT state_id FROM waits WHERE outcome IS NULL LIMIT :people)",
+)
+_COMPLETED = Query(
+    "completed", "SELECT count(*) FROM journey_states WHERE status = 'completed'"
+)
+_BYTES = Query(
+    "bytes",
+    "SELECT sum(pg_total_relation_size(t::regclass)) FROM unnest(ARRAY['journey_states', 'waits',"
+    " 'journey_steps', 'journey_logs']) t",
+)
+
+
+def run(stack: Stack) -> Iterator[Result]:
+    """Both, on every engine that is there."""
+    people = int(os.environ.get("HOGSEND_BENCH_WAITING", "100000"))
+    for name, engine in engines(os.environ):
+        with stack.instance(engine) as instance:
+            yield _trigger_to_provider(instance, name)
+        with stack.instance(engine, HOGSEND_APP="bench_app:app") as instance:
+            yield from _wakes(instance, name, people)
+        engine.close()
+
+
+def _trigger_to_provider(instance: Instance, engine: str) -> Result:
+    instance.start_api()
+    worker = instance.start_worker()
+    for n in range(10):
+        instance.send("mail.wanted", f"warm{n}")
+    wait_until(lambda: len(instance.mails()) == 10, seconds=90, what="warm")
+    before = transactions(instance)
+    for n in range(_TRIGGERS):
+        instance.send("mail.wanted", f"p{n}")
+        time.sleep(0.1)
+    wait_until(lambda: len(instance.mails()) == 10 + _TRIGGERS, seconds=60, what="every mail")
+    time.sleep(1)
+    committed = transactions(instance) - before
+    found = [float(row[0]) for row in instance.database.run(_LATENCIES)][-_TRIGGERS:]
+    return Result(
+        name=f"trigger to provider, {engine}",
+        p50_ms=percentile(found, 0.5),
+        p99_ms=percentile(found, 0.99),
+        statements=committed / _TRIGGERS,
+        memory_mb={"worker": sum(resident_mb(pid) for pid in descendants(worker.pid))},
+    )
+
+
+def _wakes(instance: Instance, engine: str, people: int) -> Iterator[Result]:
+    instance.start_api()
+    worker = instance.start_worker()
+    idle = sum(resident_mb(pid) for pid in descendants(worker.pid))
+    empty = int(instance.database.run(_BYTES)[0][0])
+    started = time.perf_counter()
+    for start in range(0, people, 500):
+        events = [{"name": "long.wait", "userId": f"w{n}"} for n in range(start, start + 500)]
+        assert instance.post("/v1/events/batch", {"events": events}).status == 202
+    wait_until(
+        lambda: instance.database.run(_WAITING)[0][0] >= people,
+        seconds=900,
+        what="everybody waits",
+    )
+    enrolled = time.perf_counter() - started
+    used = int(instance.database.run(_BYTES)[0][0]) - empty
+    yield Result(
+        name=f"enroll and wait, {people}, {engine}",
+        per_second=people / enrolled,
+        memory_mb={
+            "worker idle": idle,
+            "worker": sum(resident_mb(pid) for pid in descendants(worker.pid)),
+            "worker PSS": sum(proportional_mb(pid) for pid in descendants(worker.pid)),
+        },
+        notes={"bytes_per_waiting": round(used / people)},
+    )
+    woken = people // 10
+    before = transactions(instance)
+    started = time.perf_counter()
+    instance.database.run(_DUE_NOW, people=woken)
+    wait_until(
+        lambda: instance.database.run(_COMPLETED)[0][0] >= woken, seconds=300, what="all woke"
+    )
+    seconds = time.perf_counter() - started
+    yield Result(
+        name=f"wake {woken} of {people} at once, {engine}",
+        per_second=woken / seconds,
+        statements=(transactions(instance) - before) / woken,
+        notes={"seconds_until_last": round(seconds, 2)},
+    )
