@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hogsend.app import App
-    from hogsend.conditions.builder import event, on, prop
+    from hogsend.conditions.builder import event, mail, on, prop
     from hogsend.journeys.meta import Entry, Holdout
 
 __version__ = "0.1.0"
-__all__ = ["App", "Entry", "Holdout", "__version__", "event", "on", "prop"]
+__all__ = ["App", "Entry", "Holdout", "__version__", "event", "mail", "on", "prop"]
 
 _HOMES = {
     "App": "hogsend.app",
     "Entry": "hogsend.journeys.meta",
     "Holdout": "hogsend.journeys.meta",
     "event": "hogsend.conditions.builder",
+    "mail": "hogsend.conditions.builder",
     "on": "hogsend.conditions.builder",
     "prop": "hogsend.conditions.builder",
 }
