@@ -28,7 +28,8 @@ from hogsend.telemetry import logging
 from hogsend.web.app import WebOptions, build_app
 from hogsend.web.processes import ProcessGroup
 from hogsend.web.route import PrefixGuard, Route
-from hogsend.web.server import HttpServer, ServerOptions, inherited_socket, open_socket
+from hogsend.web.server import HttpServer, ServerOptions
+from hogsend.web.sockets import inherited_socket, open_socket
 
 READY = "Hogsend API ready"
 CLOSED = "Server closed"

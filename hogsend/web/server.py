@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -158,37 +157,3 @@ class HttpServer:
 
     def _channels(self) -> list[Channel]:
         return [c for listener in self._listeners for c in list(listener.active_channels.values())]
-
-
-def open_socket(port: int) -> socket.socket:
-    """A listening socket on every address, IPv6 and IPv4 at once where the system has both.
-
-    Port 0 takes a free one. Raises OSError when the port is taken.
-    """
-    try:
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, backlog=2048, dualstack_ipv6=True
-            )
-    except OSError:
-        # IPv6 compiled in but switched off; a taken port fails again below.
-        pass
-    return socket.create_server(("", port), backlog=2048)
-
-
-def inherited_socket(descriptor: int = 0) -> socket.socket | None:
-    """The listening socket a process manager handed down, or None.
-
-    supervisord (``fcgi-program``) and inetd pass it as descriptor 0.
-    """
-    try:
-        sock = socket.socket(fileno=os.dup(descriptor))
-    except OSError:
-        return None
-    try:
-        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return sock
-    except OSError:
-        pass
-    sock.close()
-    return None

@@ -14,7 +14,8 @@ from hogsend.web.app import WebOptions, build_app
 from hogsend.web.http import Request, Response
 from hogsend.web.processes import ProcessGroup
 from hogsend.web.route import Route
-from hogsend.web.server import HttpServer, ServerOptions, inherited_socket, open_socket
+from hogsend.web.server import HttpServer, ServerOptions
+from hogsend.web.sockets import inherited_socket, open_socket
 
 LIMIT = 64 * 1024
 

@@ -1,0 +1,43 @@
+"""Listening sockets: opened here or handed down by a process manager.
+
+Apart from the server, because supervisor mode opens a socket and serves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def open_socket(port: int) -> socket.socket:
+    """A listening socket on every address, IPv6 and IPv4 at once where the system has both.
+
+    Port 0 takes a free one. Raises OSError when the port is taken.
+    """
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=2048, dualstack_ipv6=True
+            )
+    except OSError:
+        # IPv6 compiled in but switched off; a taken port fails again below.
+        pass
+    return socket.create_server(("", port), backlog=2048)
+
+
+def inherited_socket(descriptor: int = 0) -> socket.socket | None:
+    """The listening socket a process manager handed down, or None.
+
+    supervisord (``fcgi-program``) and inetd pass it as descriptor 0.
+    """
+    try:
+        sock = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return None
+    try:
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return sock
+    except OSError:
+        pass
+    sock.close()
+    return None
