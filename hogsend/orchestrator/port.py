@@ -116,7 +116,9 @@ class Submitter(Protocol):
     def submit(self, runs: Sequence[RunRequest]) -> None:
         """Hand over runs in bulk, in order.
 
-        Raises OrchestratorUnavailable (try later) or RunRefused (one run is poison).
+        Raises OrchestratorUnavailable (try later) or RunRefused (one run is poison). An engine
+        may accept a run of a task that no worker ever declared and drop it; whoever promised
+        the work submits it again until somebody takes it.
         """
         ...
 
