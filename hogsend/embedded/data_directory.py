@@ -14,6 +14,24 @@ from hogsend.errors import ConfigError
 _UNPRIVILEGED = "nobody"
 
 
+_SYSTEM = Path("/var/lib/hogsend")
+
+
+def locate(wanted: Path, *, is_chosen: bool) -> Path:
+    """Where the data really goes: ``wanted``, except when nobody chose it and it cannot work.
+
+    The default lies in the working directory. Below a home directory of root the embedded
+    servers, which do not run as root, could not reach it; then it is ``/var/lib/hogsend``.
+    """
+    path = wanted.absolute()
+    if is_chosen or os.geteuid() != 0:
+        return path
+    nearest = next(part for part in (path, *path.parents) if part.exists())
+    # Only what is above counts: the directory itself is opened by DataDirectory.
+    above = nearest if nearest != path else path.parent
+    return path if can_traverse(above, _choose_user()) else _SYSTEM
+
+
 class DataDirectory:
     """Passwords, ports and server data below one path; ``run_as`` is who the servers run as.
 
@@ -57,13 +75,7 @@ class DataDirectory:
 
     def password(self, name: str) -> str:
         """A random password made once and kept in a file only we can read."""
-        file = self.path / f"{name}.password"
-        try:
-            return file.read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            password = secrets.token_urlsafe(24)
-            write_private(file, password + "\n")
-            return password
+        return keep_secret(self.path / f"{name}.password")
 
     def port(self, name: str, wanted: int | None) -> int:
         """A free loopback port: the wanted one, the one used last time, or any.
@@ -78,6 +90,16 @@ class DataDirectory:
             chosen = find_free_port()
         file.write_text(f"{chosen}\n", encoding="ascii")
         return chosen
+
+
+def keep_secret(file: Path) -> str:
+    """The 32 random characters in ``file``, which is made with mode 0600 the first time."""
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        secret = secrets.token_urlsafe(24)
+        write_private(file, secret + "\n")
+        return secret
 
 
 def write_private(file: Path, text: str) -> None:

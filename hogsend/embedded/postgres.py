@@ -10,22 +10,20 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote, urlsplit
 
-from hogsend.db import DatabaseOptions, Query
-from hogsend.db.errors import DatabaseUnavailable
-from hogsend.db.session import Session
 from hogsend.embedded.binaries import RunAs, find_wheel, make_reachable
 from hogsend.embedded.data_directory import DataDirectory, write_private
 from hogsend.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hogsend.db.session import Session
 
 _NAME = "postgres"
 _ROLE = "hogsend"
 _POLL_SECONDS = 0.05
 _INIT_SECONDS = 120
-_FIND_DATABASE = Query("find_database", "SELECT 1 FROM pg_database WHERE datname = $1", ("name",))
-_CREATE_DATABASE = Query("create_database", f"CREATE DATABASE {_ROLE}")
 
 # fsync, full_page_writes and synchronous_commit keep their durable defaults.
 _SETTINGS = """\
@@ -97,28 +95,15 @@ class PostgresServer:
 
     def wait_ready(self, timeout_seconds: float) -> None:
         """Return when the server answers; raises DatabaseUnavailable when it does not in time."""
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            try:
-                Session(self._options("postgres")).close()
-                return
-            except DatabaseUnavailable:
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(_POLL_SECONDS)
+        wait_ready(self.dsn, timeout_seconds)
 
     def ensure_database(self) -> None:
         """Create the database ``hogsend`` unless it is there; the server must be ready."""
-        with Session(self._options("postgres")) as session:
-            if not session.run(_FIND_DATABASE, name=_ROLE):
-                session.run(_CREATE_DATABASE)
+        ensure_database(self.dsn)
 
     def _url(self, database: str) -> str:
         secret = quote(self.password, safe="")
         return f"postgresql://{_ROLE}:{secret}@127.0.0.1:{self.port}/{database}?sslmode=disable"
-
-    def _options(self, database: str) -> DatabaseOptions:
-        return DatabaseOptions(url=self._url(database), connect_timeout=timedelta(seconds=2))
 
     def _initialise(self, directory: DataDirectory) -> None:
         """Build beside the final place and move, so that a crash leaves nothing half-made."""
@@ -185,6 +170,43 @@ class PostgresServer:
         if done.returncode != 0:
             raise _cannot_run(command, done.stderr.strip() or f"exit status {done.returncode}")
         return done.stdout
+
+
+def wait_ready(dsn: str, timeout_seconds: float) -> None:
+    """Return when the embedded server of ``dsn`` answers, whether or not the database exists.
+
+    Raises DatabaseUnavailable when it does not in time.
+    """
+    from hogsend.db.errors import DatabaseUnavailable
+
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            _open_maintenance(dsn).close()
+            return
+        except DatabaseUnavailable:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
+
+
+def ensure_database(dsn: str) -> None:
+    """Create the database ``hogsend`` of ``dsn`` unless it is there; the server must be ready."""
+    from hogsend.db import Query
+
+    find = Query("find_database", "SELECT 1 FROM pg_database WHERE datname = $1", ("name",))
+    with _open_maintenance(dsn) as session:
+        if not session.run(find, name=_ROLE):
+            session.run(Query("create_database", f"CREATE DATABASE {_ROLE}"))
+
+
+def _open_maintenance(dsn: str) -> Session:
+    # Imported on use: supervisor mode prepares servers and never speaks to one (4 MB).
+    from hogsend.db import DatabaseOptions
+    from hogsend.db.session import Session
+
+    url = urlsplit(dsn)._replace(path="/postgres").geturl()
+    return Session(DatabaseOptions(url=url, connect_timeout=timedelta(seconds=2)))
 
 
 def _cannot_run(command: list[str], reason: str) -> ConfigError:
