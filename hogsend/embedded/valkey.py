@@ -73,6 +73,7 @@ class ValkeyServer:
                 f"requirepass {self.password}",
                 f'dir "{data}"',
                 "daemonize no",
+                "loglevel warning",
                 'save ""',
                 "appendonly yes",
                 "appendfsync everysec",

@@ -1,0 +1,1 @@
+"""Supervisor mode: what is embedded, who runs it, and what is said about it."""
