@@ -20,13 +20,14 @@ from hogsend.db.schema_version import SchemaStatus, probe
 from hogsend.events.ingest import Ingest
 from hogsend.journeys.content import load_app
 from hogsend.journeys.registry import JourneyRegistry
-from hogsend.kernel.clock import SystemClock
+from hogsend.kernel.clock import Clock, SystemClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kv import Kv
 from hogsend.outbox import Nudge, Relay
 from hogsend.settings import Settings
 
 if TYPE_CHECKING:
+    from hogsend.access.guards import Guards, KeyLookup
     from hogsend.journeys.wiring import Journeys
     from hogsend.kv.beat import HeartbeatThread
     from hogsend.ops.health import Health
@@ -102,7 +103,7 @@ class WorkerContainer:
 def build_api(settings: Settings) -> ApiContainer:
     """Everything the api needs. Raises ConfigError for content that cannot be loaded."""
     from hogsend.access.cache import ApiKeyCache
-    from hogsend.access.guards import Guards
+    from hogsend.access.limits import RateRule
     from hogsend.access.store import has_admins
     from hogsend.events import api as events_api
     from hogsend.events.batching import BatchingIngest
@@ -119,7 +120,7 @@ def build_api(settings: Settings) -> ApiContainer:
     kv = _kv(settings, closing)
     nudge = _closed(closing, Nudge(db))
     keys = _closed(closing, ApiKeyCache(db, clock=clock))
-    guards = Guards(keys, clock=clock, admin_api_key=settings.admin_api_key)
+    guards = _guards(settings, keys, kv=kv, clock=clock)
     signer = TokenSigner(
         settings.better_auth_secret, previous=settings.better_auth_secret_previous
     )
@@ -146,9 +147,18 @@ def build_api(settings: Settings) -> ApiContainer:
         health=health,
         routes=[
             *ops_api.routes(health, needs_setup=lambda: not has_admins(db)),
-            *events_api.routes(events, guards),
+            *events_api.routes(
+                events,
+                guards,
+                limit=RateRule(name="events", limit=settings.events_per_minute, is_large=True),
+                address_limit=RateRule(
+                    name="browser-events",
+                    limit=settings.browser_events_per_minute,
+                    is_large=True,
+                ),
+            ),
         ],
-        prefix_guards=[],
+        prefix_guards=guards.prefixes(),
         ready_fields={
             "engineVersion": __version__,
             "journeys": len(registry.ids),
@@ -210,6 +220,25 @@ def build_worker(settings: Settings) -> WorkerContainer:
         ),
         read_schema=lambda: probe(db),
         _closing=closing,
+    )
+
+
+def _guards(settings: Settings, keys: KeyLookup, *, kv: Kv, clock: Clock) -> Guards:
+    from hogsend.access.guards import Guards
+    from hogsend.access.limits import FailedAttempts, RateLimits
+    from hogsend.kv.quota import Quota
+    from hogsend.kv.rate_limit import RateLimiter
+
+    is_counted = settings.node_env != "test"
+    limiter = RateLimiter(kv, clock=clock)
+    return Guards(
+        keys,
+        clock=clock,
+        admin_api_key=settings.admin_api_key,
+        limits=RateLimits(limiter, Quota(kv, clock=clock)) if is_counted else None,
+        failures=FailedAttempts(
+            limiter if is_counted else None, limit=settings.failed_auth_per_minute
+        ),
     )
 
 

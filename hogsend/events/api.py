@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from hogsend.access.guards import Guards
 from hogsend.access.identity_gate import check_identity
+from hogsend.access.limits import RateRule
 from hogsend.access.models import Principal
 from hogsend.errors import HogsendError, InvalidInput, NotAllowed
 from hogsend.events.models import Ingested, NewEvent
@@ -28,6 +29,10 @@ MAX_BATCH = 500
 
 NO_IDENTITY = "email or userId is required"
 _LISTS_OFF = "List membership is not available on this server"
+
+
+# Counts further calls of a request that stands for many.
+Charge = Callable[[Request, int], None]
 
 
 class EventSink(Protocol):
@@ -83,7 +88,7 @@ class EventsApi:
                 answer["listsError"] = problem
         resp.json(answer, 202)
 
-    def post_batch(self, req: Request, resp: Response) -> None:
+    def post_batch(self, req: Request, resp: Response, *, charge: Charge | None = None) -> None:
         """Accept up to 500 events, as an array or ``{"events": […]}``.
 
         202 when all were accepted, 207 when some were not; ``results`` keeps the order, each
@@ -92,6 +97,8 @@ class EventsApi:
         """
         items = _batch_items(req)
         self._check_open()
+        if charge is not None:
+            charge(req, len(items) - 1)  # the guard counted one
         header = _header_key(req)
         results: list[dict[str, object]] = [{} for _ in items]
         accepted: list[tuple[int, EventBody, NewEvent]] = []
@@ -169,12 +176,22 @@ class EventsApi:
         return result
 
 
-def routes(api: EventsApi, guards: Guards) -> list[Route]:
+def routes(
+    api: EventsApi,
+    guards: Guards,
+    *,
+    limit: RateRule | None = None,
+    address_limit: RateRule | None = None,
+) -> list[Route]:
     """The two routes, for publishable keys and secret keys with ``ingest``."""
-    guard = guards.browser()
+    guard = guards.browser(limit=limit, address_limit=address_limit)
+
+    def post_batch(req: Request, resp: Response) -> None:
+        api.post_batch(req, resp, charge=guard.charge)
+
     return [
         Route(method="POST", path=EVENTS_PATH, handler=api.post_event, guard=guard),
-        Route(method="POST", path=BATCH_PATH, handler=api.post_batch, guard=guard),
+        Route(method="POST", path=BATCH_PATH, handler=post_batch, guard=guard),
     ]
 
 

@@ -9,21 +9,8 @@ from uuid import uuid4
 
 from hogsend.kernel.clock import Clock
 from hogsend.kv.client import Kv, KvUnavailable
+from hogsend.kv.scripts import load_script
 
-# KEYS: window. ARGV: now in ms, window in ms, limit, member. Refused calls are not counted, so
-# a client that polls at the limit recovers. Answers {allowed, count, ms until the oldest leaves}.
-_SCRIPT = """
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', tonumber(ARGV[1]) - tonumber(ARGV[2]))
-local count = redis.call('ZCARD', KEYS[1])
-if count < tonumber(ARGV[3]) then
-  redis.call('ZADD', KEYS[1], ARGV[1], ARGV[4])
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return {1, count + 1, 0}
-end
-local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-local first = type(oldest[1]) == 'table' and oldest[1][2] or oldest[2]
-return {0, count, tonumber(first) + tonumber(ARGV[2]) - tonumber(ARGV[1])}
-"""
 _MAX_KEYS = 10_000
 
 
@@ -37,7 +24,11 @@ class Verdict:
 
 
 class RateLimiter:
-    """Counts calls per key in a sliding window; never fails and never blocks on Redis."""
+    """Counts calls per key in a sliding window; never fails and never blocks on Redis.
+
+    Every call is remembered by itself, so this is for limits up to a few hundred; ``Quota`` is
+    for larger ones. With Redis the server's clock counts, without it ``clock``.
+    """
 
     def __init__(self, kv: Kv | None, *, clock: Clock) -> None:
         self._kv = kv
@@ -47,15 +38,17 @@ class RateLimiter:
 
     def hit(self, key: str, *, limit: int, window_seconds: int = 60) -> Verdict:
         """Count one call under ``ratelimit:<key>`` unless the window is full."""
-        now = int(self._clock.now().timestamp() * 1000)
         window = window_seconds * 1000
         try:
             if self._kv is None:
                 raise KvUnavailable("no Redis configured")
             allowed, count, wait = self._kv.run_script(
-                _SCRIPT, keys=[f"ratelimit:{key}"], args=[now, window, limit, f"{now}:{uuid4()}"]
+                load_script("rate_limit"),
+                keys=[f"ratelimit:{key}"],
+                args=[window, limit, str(uuid4())],
             )
         except KvUnavailable:
+            now = int(self._clock.now().timestamp() * 1000)
             allowed, count, wait = self._hit_memory(key, limit, now, window)
         return Verdict(
             is_allowed=bool(allowed),

@@ -130,6 +130,23 @@ class CoreSettings:
         "Larger request bodies are answered with 413.",
         group=_HTTP, modes=("api", "supervisor"),
     )
+    events_per_minute: int = setting(
+        "HOGSEND_EVENTS_PER_MINUTE", kinds.whole(0), 600_000,
+        "Events one API key may send in a minute; 0 is no limit.",
+        group=_HTTP, modes=("api", "supervisor"),
+    )
+    browser_events_per_minute: int = setting(
+        "HOGSEND_BROWSER_EVENTS_PER_MINUTE", kinds.whole(0), 0,
+        "Events one address may send with a publishable key in a minute; 0 is no limit. Behind a "
+        "proxy set `TRUSTED_PROXIES` first, or all callers count as one.",
+        group=_HTTP, modes=("api", "supervisor"),
+    )
+    failed_auth_per_minute: int = setting(
+        "HOGSEND_FAILED_AUTH_PER_MINUTE", kinds.whole(0), 60,
+        "Requests with wrong keys an address may make in a minute; 0 is no limit. Valid API keys "
+        "are never blocked.",
+        group=_HTTP, modes=("api", "supervisor"),
+    )
     trusted_proxies: tuple[str, ...] = setting(
         "TRUSTED_PROXIES", kinds.PROXIES, (),
         "Whose `X-Forwarded-For` is believed. Unset: nobody's.",

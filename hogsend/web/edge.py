@@ -26,7 +26,10 @@ SECURITY_HEADERS: dict[str, str] = {
 }
 _METHODS = "GET,HEAD,PUT,POST,DELETE,PATCH"
 # Browsers may read these from our answers; without it retry logic in pages is blind.
-_EXPOSED = "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After"
+_EXPOSED = (
+    "X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, Retry-After, "
+    "Idempotency-Replayed, X-Error-Code, X-Error-Hint"
+)
 _PREFLIGHT_SECONDS = "600"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _SILENT = "/v1/health"
@@ -73,6 +76,10 @@ class Edge:
         if req.method == "OPTIONS":
             return
         headers["x-request-id"] = req.request_id
+        allowance = req.allowance
+        if allowance is not None:
+            headers["x-ratelimit-limit"] = str(allowance.limit)
+            headers["x-ratelimit-remaining"] = str(allowance.remaining)
         if origin is not None:
             headers["access-control-expose-headers"] = _EXPOSED
         encodings = req.env.get("HTTP_ACCEPT_ENCODING")

@@ -73,9 +73,17 @@ def _answer_deliberate(req: Request, resp: Response, error: HogsendError) -> Non
     elif error.code == "ingest_suspended":
         resp.json({"error": error.code, "message": error.message}, status)
     else:
+        # The envelope is fixed by the contract, so what programs act on travels as headers.
+        resp.set_header("X-Error-Code", error.code)
+        if error.hint is not None:
+            resp.set_header("X-Error-Hint", _header_text(error.hint))
         if isinstance(error, RateLimited):
             resp.set_header("Retry-After", str(max(1, math.ceil(error.retry_after_seconds))))
         resp.json({"error": error.message}, status)
+
+
+def _header_text(text: str) -> str:
+    return " ".join(text.encode("ascii", "replace").decode().split())
 
 
 def _answer_unexpected(req: Request, resp: Response, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import falcon
@@ -14,14 +15,22 @@ from hogsend.web.proxies import TrustedProxies
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a caller may still do: answered as ``X-RateLimit-Limit`` and ``-Remaining``."""
+
+    limit: int
+    remaining: int
+
+
 class Request(falcon.Request):
     """A request with its identity.
 
     ``principal`` is what the guard found out (None on open routes), ``request_id`` is echoed
-    as ``X-Request-Id`` and bound to every log line.
+    as ``X-Request-Id`` and bound to every log line. ``allowance`` is set where calls are counted.
     """
 
-    __slots__ = ("_body", "principal", "request_id")
+    __slots__ = ("_body", "allowance", "principal", "request_id")
 
     max_body_bytes = 1024 * 1024
     proxies = TrustedProxies(())
@@ -30,6 +39,7 @@ class Request(falcon.Request):
         super().__init__(env, options=options)
         self.principal: Any = None
         self.request_id = ""
+        self.allowance: Allowance | None = None
         self._body: bytes | None = None
 
     def body(self) -> bytes:

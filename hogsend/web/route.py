@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from hogsend.errors import NotFound
+from hogsend.web.describe import RouteDoc
 from hogsend.web.http import Request, Response
 
 # handler(req, resp, **path_parameters); path parameters are decoded strings.
@@ -21,13 +22,15 @@ class Route:
     """One method on one path.
 
     ``path`` may hold whole-segment parameters: ``/v1/groups/{type}/{key}``. They reach the
-    handler as keyword arguments, percent-decoded once. GET also answers HEAD.
+    handler as keyword arguments, percent-decoded once. GET also answers HEAD. ``doc`` makes the
+    route part of ``/openapi.json``.
     """
 
     method: str
     path: str
     handler: Handler
     guard: Guard | None = None
+    doc: RouteDoc | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hogsend.kernel.clock import VirtualClock
 from hogsend.kv import Kv, heartbeat
-from hogsend.kv.rate_limit import RateLimiter
 
 pytestmark = pytest.mark.integration
 
@@ -29,21 +27,6 @@ def test_kv_put_get_delete_round_trips(kv: Kv) -> None:
     kv.delete("a")
 
     assert kv.get("a") is None
-
-
-def test_limiter_shares_its_window_between_processes(kv: Kv) -> None:
-    clock = VirtualClock(datetime.now(UTC))
-    one, two = RateLimiter(kv, clock=clock), RateLimiter(kv, clock=clock)
-    assert one.hit("k", limit=2).remaining == 1
-    clock.advance(timedelta(seconds=10))
-    assert two.hit("k", limit=2).is_allowed
-
-    refused = one.hit("k", limit=2)
-
-    assert not refused.is_allowed
-    assert refused.retry_after_seconds == 50
-    clock.advance(timedelta(seconds=50, milliseconds=1))
-    assert two.hit("k", limit=2).is_allowed
 
 
 def test_heartbeat_last_worker_takes_the_legacy_key_along(kv: Kv) -> None:
