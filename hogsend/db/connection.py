@@ -41,6 +41,7 @@ class Connection:
         self._prepare = options.prepare
         self._statements: OrderedDict[str, Statement] = OrderedDict()
         self._names = 0
+        self._retired: list[bytes] = []
         self._status = protocol.IDLE
         self._is_busy = False
         self.notifications: list[tuple[str, str]] = []
@@ -75,7 +76,7 @@ class Connection:
         fresh = Statement(name=self._new_name() if self._prepare else b"")
         message = (
             head
-            + self._close_oldest()
+            + self._close_surplus()
             + protocol.parse(fresh.name, sql)
             + protocol.describe(fresh.name)
             + protocol.bind(fresh.name, values)
@@ -85,17 +86,24 @@ class Connection:
 
     def script(self, sql: str) -> None:
         """Run statements without parameters through the simple protocol; rows are dropped."""
-        self._answer(protocol.query(sql), Statement(name=b""))
+        self._send(protocol.query(sql))
+        # Each statement describes rows of its own: they are never decoded, only skipped.
+        _, error = self._read_answer(Statement(name=b""), keeps_rows=False)
+        if error is not None:
+            raise error
 
     def forget(self, sql: str) -> None:
         """Drop a prepared statement that no longer fits; it is parsed anew when used again."""
-        self._statements.pop(sql, None)
+        stale = self._statements.pop(sql, None)
+        if stale is not None:
+            self._retired.append(stale.name)
 
     def is_alive(self) -> bool:
         """Look at the idle socket without a round trip; False when the server has gone."""
-        if not self._poll.poll(0):
-            return True
-        return self.pump()
+        while self._poll.poll(0):
+            if not self.pump():
+                return False
+        return True
 
     def wait_readable(self, seconds: float) -> bool:
         """Sleep until the server says something, at most ``seconds``."""
@@ -146,11 +154,13 @@ class Connection:
         self._names += 1
         return b"hs%d" % self._names
 
-    def _close_oldest(self) -> bytes:
-        if len(self._statements) < _KEEP_STATEMENTS:
-            return b""
-        _, oldest = self._statements.popitem(last=False)
-        return protocol.close(oldest.name)
+    def _close_surplus(self) -> bytes:
+        """Closes what is stale or used least; closing what the server lost already is no error."""
+        if len(self._statements) >= _KEEP_STATEMENTS:
+            _, oldest = self._statements.popitem(last=False)
+            self._retired.append(oldest.name)
+        retired, self._retired = self._retired, []
+        return b"".join(protocol.close(name) for name in retired)
 
     def _answer(
         self, message: bytes, statement: Statement, keep_as: str | None = None
@@ -183,7 +193,9 @@ class Connection:
             raise lost("the server closed it", may_have_run=may_have_run)
         self._buffer += data
 
-    def _read_answer(self, statement: Statement) -> tuple[list[bytes], DatabaseError | None]:
+    def _read_answer(
+        self, statement: Statement, *, keeps_rows: bool = True
+    ) -> tuple[list[bytes], DatabaseError | None]:
         rows: list[bytes] = []
         error: DatabaseError | None = None
         has_started = False
@@ -192,7 +204,8 @@ class Connection:
             for code, start, end in protocol.split(self._buffer):
                 at = end
                 if code == protocol.DATA_ROW:
-                    rows.append(bytes(self._buffer[start:end]))
+                    if keeps_rows:
+                        rows.append(bytes(self._buffer[start:end]))
                 elif code == protocol.READY:
                     self._status = self._buffer[start]
                     del self._buffer[:end]
@@ -204,6 +217,9 @@ class Connection:
                     statement.describe(bytes(self._buffer[start:end]))
                 elif code == protocol.NO_DATA:
                     statement.is_described = True
+                elif code == protocol.COPY_IN:
+                    # The server waits for data we do not have; the connection is given up.
+                    raise DatabaseError("COPY FROM STDIN is not supported", code="unsupported")
                 elif not self._note(code, start, end):
                     has_started = True
             del self._buffer[:at]
@@ -227,6 +243,12 @@ class Connection:
             return True
         return code in (protocol.NOTICE, protocol.PARAMETER_STATUS)
 
+    def _heed_farewell(self, data: bytes) -> None:
+        """An immediate shutdown says goodbye in a mere warning (57P02), the end follows later."""
+        fields = protocol.error_fields(data)
+        if fields.get("C", "").startswith("57P"):
+            raise lost(fields.get("M", "the server is going down"))
+
     def _consume_idle(self) -> bool:
         """Handle whole messages; True while a part of one is left."""
         at = 0
@@ -234,6 +256,8 @@ class Connection:
             at = end
             if code == protocol.ERROR:
                 self._to_error(bytes(self._buffer[start:end]), False)
+            if code == protocol.NOTICE:
+                self._heed_farewell(bytes(self._buffer[start:end]))
             if not self._note(code, start, end):
                 raise lost("an answer arrived that nobody asked for")
         del self._buffer[:at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -29,11 +30,12 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._has_begun = False
+        self._is_over = False
 
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
         """One statement, one round trip; BEGIN travels with the first."""
         values = bind(query, params)
-        if self._has_begun and not self._connection.is_in_transaction:
+        if self._is_over or (self._has_begun and not self._connection.is_in_transaction):
             raise RuntimeError("the transaction is over")
         begin, self._has_begun = not self._has_begun, True
         try:
@@ -43,6 +45,7 @@ class Transaction:
             raise
 
     def _end(self) -> None:
+        self._is_over = True
         if not self._has_begun:
             return
         if self._connection.has_failed_transaction:
@@ -55,6 +58,7 @@ class Transaction:
         self._connection.script("COMMIT")
 
     def _abandon(self) -> None:
+        self._is_over = True
         if self._connection.is_in_transaction:
             try:
                 self._connection.script("ROLLBACK")
@@ -68,6 +72,7 @@ class Database:
     def __init__(self, options: DatabaseOptions) -> None:
         self.options = options
         self._pool = Pool(options)
+        self._here = threading.local()
 
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
         """One statement in a transaction of its own, one round trip.
@@ -78,8 +83,6 @@ class Database:
         values = bind(query, params)
         try:
             return self._once(query.sql, values)
-        except StatementInvalidated:
-            return self._once(query.sql, values)
         except DatabaseUnavailable as error:
             if error.may_have_run or not error.was_connected:
                 raise
@@ -87,8 +90,15 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commit at the end of the block, roll back on any exception."""
+        """Commit at the end of the block, roll back on any exception.
+
+        Raises RuntimeError inside another transaction of this thread: the inner one would not be
+        part of the outer one, and could wait for a lock or a connection that the outer one has.
+        """
+        if getattr(self._here, "is_in_transaction", False):
+            raise RuntimeError("this thread is in a transaction of this database already")
         connection = self._pool.take()
+        self._here.is_in_transaction = True
         try:
             transaction = Transaction(connection)
             try:
@@ -98,6 +108,7 @@ class Database:
                 raise
             transaction._end()
         finally:
+            self._here.is_in_transaction = False
             self._pool.give_back(connection)
 
     def listener(self, channels: Sequence[str]) -> Listener:
@@ -129,7 +140,8 @@ class Database:
         try:
             return connection.execute(sql, values)
         except StatementInvalidated:
+            # Again on this very connection: others of the pool may hold the stale one as well.
             connection.forget(sql)
-            raise
+            return connection.execute(sql, values)
         finally:
             self._pool.give_back(connection)

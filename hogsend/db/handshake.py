@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import timedelta
+from struct import error as StructError
 
 from pg8000.core import CoreConnection
 from pg8000.exceptions import DatabaseError as ServerError
@@ -15,6 +16,8 @@ from hogsend.db.options import Address, DatabaseOptions, parse_url
 _RECEIVE = 65536
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 _UNACKNOWLEDGED_MS = 60_000
+# A frozen process must not keep its locks for ever; nobody thinks this long between statements.
+_IDLE_IN_TRANSACTION_MS = 120_000
 
 
 def sign_in(options: DatabaseOptions) -> tuple[socket.socket, bytearray]:
@@ -81,6 +84,11 @@ def _connect(address: Address, options: DatabaseOptions, opened: socket.socket) 
     except ServerError as error:
         fields = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         raise translate(fields) from error
+    except (KeyError, IndexError, StructError, UnicodeDecodeError) as error:
+        raise DatabaseUnavailable(
+            "cannot sign in: whoever answers there does not speak PostgreSQL's protocol",
+            hint="is DATABASE_URL right?",
+        ) from error
     except (InterfaceError, OSError) as error:
         raise DatabaseUnavailable(f"cannot sign in to PostgreSQL: {error}") from error
 
@@ -91,6 +99,7 @@ def _startup(address: Address, options: DatabaseOptions) -> dict[str, str]:
         params["options"] = address.server_options
     if options.prepare:  # a transaction pooler refuses settings it does not track
         params["jit"] = "off"
+        params["idle_in_transaction_session_timeout"] = str(_IDLE_IN_TRANSACTION_MS)
         if options.statement_timeout is not None:
             params["statement_timeout"] = str(int(options.statement_timeout.total_seconds() * 1000))
     return params

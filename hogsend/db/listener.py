@@ -89,12 +89,13 @@ class Listener:
         self.close()
 
     def _hear(self, connection: Connection, deadline: float) -> list[Notification]:
-        now = time.monotonic()
-        if now - self._checked_at > _CHECK_SECONDS and not self._answers(connection):
+        if time.monotonic() - self._checked_at > _CHECK_SECONDS and not self._answers(connection):
             return []
         until = min(deadline, self._checked_at + _CHECK_SECONDS)
         try:
-            if connection.wait_readable(max(0.0, until - now)) and not connection.pump():
+            # What came along with the answer to a check is here already.
+            seconds = 0.0 if connection.notifications else max(0.0, until - time.monotonic())
+            if connection.wait_readable(seconds) and not connection.pump():
                 self._drop("the server closed the connection")
         except (OSError, ValueError) as error:  # closed by another thread
             self._drop(str(error))
@@ -133,6 +134,9 @@ class Listener:
             self._retry_at = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
             structlog.get_logger().warning("listener.connect_failed", error=error.message)
+            return False
+        if self._is_closed:
+            connection.close()
             return False
         connection.set_patience(_CHECK_SECONDS)
         self._connection = connection

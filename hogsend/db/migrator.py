@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hogsend.db import migration_ledger as ledger
-from hogsend.db.errors import DatabaseError, DatabaseUnavailable, LockTimeout
+from hogsend.db.errors import DatabaseError, DatabaseUnavailable, InvalidValue, LockTimeout
 from hogsend.db.locks import MIGRATION_KEY, try_lock
 from hogsend.db.migration_files import Migration, Track, load_client_track, load_engine_track
 from hogsend.db.migration_ledger import Plan
@@ -184,6 +184,7 @@ def connect_exclusively(
         _wait_for_lock(session, patience.lock, say)
         # Only now: a lock_timeout would also end the wait for the lock itself.
         session.script(_LIMITS)
+        _notice_our_death(session)
         yield Migrator(session, say=say)
 
 
@@ -242,6 +243,20 @@ def _wait_for_lock(session: Session, patience: timedelta, say: Say) -> None:
             say("Another migration is running, waiting for it")
             told_at = now
         time.sleep(_POLL_SECONDS)
+
+
+def _notice_our_death(session: Session) -> None:
+    """Have the server end a statement whose migrator was killed, instead of holding its locks.
+
+    PostgreSQL 13 does not know the setting, and not every platform can do it.
+    """
+    try:
+        session.script(
+            "SELECT set_config(name, '1s', false) FROM pg_settings "
+            "WHERE name = 'client_connection_check_interval'"
+        )
+    except InvalidValue:
+        return
 
 
 def _failure(track: Track, migration: Migration, error: DatabaseError) -> MigrationError:

@@ -48,7 +48,7 @@ class Pool:
         if not self._slots.acquire(blocking=False):
             self._wait()
         try:
-            connection = None if fresh else self._pick()
+            connection = self._pick(fresh=fresh)
             if connection is None:
                 connection = self._open()
         except BaseException:
@@ -108,15 +108,18 @@ class Pool:
             hint="raise DATABASE_POOL_MAX or look for slow statements",
         )
 
-    def _pick(self) -> Connection | None:
+    def _pick(self, *, fresh: bool) -> Connection | None:
+        """An idle connection that is alive. ``fresh`` only makes room for one to be opened."""
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 return None
-            if not self._is_old(connection) and connection.is_alive():
+            if not fresh and not self._is_old(connection) and connection.is_alive():
                 return connection
             connection.close()
+            if fresh:
+                return None
 
     def _open(self) -> Connection:
         if self._is_closed:

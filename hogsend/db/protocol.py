@@ -18,6 +18,7 @@ NO_DATA = ord("n")
 NOTIFICATION = ord("A")
 NOTICE = ord("N")
 PARAMETER_STATUS = ord("S")
+COPY_IN = ord("G")
 
 IDLE = ord("I")
 FAILED = ord("E")

@@ -15,11 +15,14 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 def dumps(value: object) -> str:
     """Compact JSON text; datetimes become ISO-8601, UUIDs strings. NaN raises ValueError."""
-    return to_json(value, inf_nan_mode="constants").decode()
+    data = to_json(value, inf_nan_mode="constants")
+    if b"NaN" in data or b"Infinity" in data:  # perhaps within a string: the parser knows
+        from_json(data, allow_inf_nan=False)
+    return data.decode()
 
 
 def dump_bytes(value: object) -> bytes:
-    """Compact JSON as UTF-8 bytes."""
+    """Compact JSON as UTF-8 bytes; NaN and infinity become null."""
     return to_json(value)
 
 

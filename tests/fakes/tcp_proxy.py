@@ -8,13 +8,19 @@ from contextlib import suppress
 
 
 class TcpProxy:
-    """Forwards a loopback port to ``target``; ``cut`` drops and refuses, ``mend`` allows again."""
+    """Forwards a loopback port to ``target``.
+
+    ``cut`` drops and refuses, ``hang`` keeps connections and swallows what they say (also new
+    ones), ``mend`` lets clients through again; what was swallowed is lost.
+    """
 
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")
         self._target = (host, int(port))
         self._server = socket.create_server(("127.0.0.1", 0))
         self._is_cut = False
+        self._is_hanging = False
+        self.accepted = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, name="tcp-proxy", daemon=True).start()
@@ -32,9 +38,13 @@ class TcpProxy:
         for sock in victims:
             _close(sock)
 
+    def hang(self) -> None:
+        """Swallow everything; nobody is told."""
+        self._is_hanging = True
+
     def mend(self) -> None:
         """Let clients through again."""
-        self._is_cut = False
+        self._is_cut = self._is_hanging = False
 
     def close(self) -> None:
         """Stop for good."""
@@ -47,6 +57,7 @@ class TcpProxy:
                 client, _ = self._server.accept()
             except OSError:
                 return
+            self.accepted += 1
             if self._is_cut:
                 _close(client)
                 continue
@@ -64,7 +75,8 @@ class TcpProxy:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                if not self._is_hanging:
+                    sink.sendall(data)
         _close(source)
         _close(sink)
         with self._lock:
