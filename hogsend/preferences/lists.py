@@ -1,0 +1,108 @@
+"""Lists: what a person can subscribe to. Definitions only, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hogsend.errors import ConfigError, NotFound
+
+Kind = Literal["topic", "channel"]
+
+# Categories the engine uses itself; a list must not shadow them.
+RESERVED = frozenset({"transactional", "journey", "in_app"})
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDefinition:
+    """A list. ``default_opt_in``: what holds for people who never answered.
+
+    Topics are kinds of mail; channels are ways to reach somebody (``in_app``, ``sms``) and can be
+    neither the category of a mail nor the audience of a campaign.
+    """
+
+    id: str
+    name: str
+    description: str | None = None
+    default_opt_in: bool = True
+    enabled: bool = True
+    kind: Kind = "topic"
+
+    def is_subscribed(self, categories: Mapping[str, bool]) -> bool:
+        """Whether somebody with these explicit answers gets it."""
+        return categories.get(self.id, self.default_opt_in)
+
+
+def define_list(
+    id: str,
+    *,
+    name: str,
+    description: str | None = None,
+    default_opt_in: bool = True,
+    enabled: bool = True,
+) -> ListDefinition:
+    """A checked topic list, as content authors declare it; raises ConfigError."""
+    if _ID.fullmatch(id) is None:
+        raise ConfigError(
+            f"{id!r} is not a list id", hint="use 1 to 64 letters, digits, hyphens and underscores"
+        )
+    if id.lower() in RESERVED:
+        raise ConfigError(f"{id!r} is reserved", hint=f"reserved are {', '.join(sorted(RESERVED))}")
+    if not name.strip():
+        raise ConfigError(f"The list {id!r} needs a name")
+    return ListDefinition(
+        id=id, name=name, description=description, default_opt_in=default_opt_in, enabled=enabled
+    )
+
+
+IN_APP = ListDefinition(id="in_app", name="In-app feed", kind="channel")
+SMS = ListDefinition(id="sms", name="Text messages", default_opt_in=False, kind="channel")
+
+
+class ListRegistry:
+    """The lists that exist here: topics chosen by ``ENABLED_LISTS``, and every channel."""
+
+    def __init__(
+        self,
+        topics: Iterable[ListDefinition],
+        *,
+        enabled: Iterable[str] | None = None,
+        channels: Iterable[ListDefinition] = (IN_APP,),
+    ) -> None:
+        chosen = None if enabled is None else frozenset(enabled)
+        self._lists: dict[str, ListDefinition] = {}
+        for found in channels:
+            self._add(found)
+        for found in topics:
+            if found.enabled and (chosen is None or found.id in chosen):
+                self._add(found)
+
+    def _add(self, found: ListDefinition) -> None:
+        if found.id in self._lists:
+            raise ConfigError(
+                f"The list {found.id!r} is declared twice", hint="give one of them another id"
+            )
+        self._lists[found.id] = found
+
+    def all(self) -> list[ListDefinition]:
+        """Every list, topics first, each kind in order of declaration."""
+        return sorted(self._lists.values(), key=lambda found: found.kind != "topic")
+
+    def find(self, list_id: str) -> ListDefinition | None:
+        """The list with this id, or None."""
+        return self._lists.get(list_id)
+
+    def get(self, list_id: str) -> ListDefinition:
+        """The list with this id; raises NotFound ``Unknown list: <id>``."""
+        found = self._lists.get(list_id)
+        if found is None:
+            raise NotFound(f"Unknown list: {list_id}", code="unknown_list")
+        return found
+
+    def is_opt_in(self, category: str | None) -> bool:
+        """True when a mail of this category needs an explicit yes."""
+        found = None if category is None else self._lists.get(category)
+        return found is not None and not found.default_opt_in
