@@ -9,7 +9,8 @@ CREATE SCHEMA IF NOT EXISTS hogsend;
 CREATE TABLE outbox (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   topic text NOT NULL,
-  subject text NOT NULL,                 -- rows of one (topic, subject) are delivered in order
+  -- Rows of one (topic, subject) are delivered in order. "C": a merge finds subjects by prefix.
+  subject text COLLATE "C" NOT NULL,
   ref_id uuid,                           -- the row the promise is about, e.g. the enrollment
   dedupe_key text,
   payload jsonb NOT NULL DEFAULT '{}',

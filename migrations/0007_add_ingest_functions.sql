@@ -63,28 +63,77 @@ BEGIN
   RETURN true;
 END $$;
 
--- Makes ingest and everything that must not miss an event of this person take turns.
--- ingest_event_v1 updates the contact row, which conflicts with this share lock; a person
--- without a contact row has an advisory lock instead.
-CREATE FUNCTION hogsend.lock_subject_v1(p_contact_id uuid, p_user_id text) RETURNS void
+-- Locks that keep two transactions from deciding about one key at once, for keys that have no
+-- contact row to lock. 2048 stripes in one fixed order: no two callers can wait for each other,
+-- and however large a batch is, it never fills the server's lock table.
+CREATE FUNCTION hogsend.lock_keys_v1(p_values text[]) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+  v_stripe integer;
 BEGIN
-  IF p_contact_id IS NOT NULL THEN
-    PERFORM 1 FROM contacts WHERE id = p_contact_id FOR SHARE;
-  ELSE
-    PERFORM pg_advisory_xact_lock(hashtextextended('hogsend:subject:' || p_user_id, 0));
-  END IF;
+  FOR v_stripe IN
+    SELECT DISTINCT hashtext(v) & 2047 AS stripe FROM unnest(p_values) v
+    WHERE v IS NOT NULL ORDER BY stripe
+  LOOP
+    PERFORM pg_advisory_xact_lock(4812008, v_stripe);
+  END LOOP;
 END $$;
 
--- Shallow patch: a JSON null deletes the key.
+-- The contact that lives on under this id: itself, or whoever it was merged into. NULL when
+-- that person was deleted. Every merge leaves an alias of the loser's row id.
+CREATE FUNCTION hogsend.live_contact_v1(p_contact_id uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_id uuid := p_contact_id;
+BEGIN
+  FOR hop IN 1..8 LOOP
+    PERFORM 1 FROM contacts WHERE id = v_id AND deleted_at IS NULL;
+    IF FOUND THEN RETURN v_id; END IF;
+    SELECT a.contact_id INTO v_id FROM contact_aliases a WHERE a.from_contact_id = v_id LIMIT 1;
+    IF v_id IS NULL THEN RETURN NULL; END IF;
+  END LOOP;
+  RETURN NULL;
+END $$;
+
+-- Makes ingest and everything that must not miss an event of this person take turns.
+-- ingest_event_v1 updates the contact row, which conflicts with this share lock; a person
+-- without a contact row has a key lock instead. A contact that was merged away stands for the
+-- one it became.
+CREATE FUNCTION hogsend.lock_subject_v1(p_contact_id uuid, p_user_id text) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_id uuid := p_contact_id;
+BEGIN
+  IF p_contact_id IS NULL THEN
+    PERFORM hogsend.lock_keys_v1(ARRAY[p_user_id]);
+    RETURN;
+  END IF;
+  LOOP
+    PERFORM 1 FROM contacts WHERE id = v_id AND deleted_at IS NULL FOR SHARE;
+    EXIT WHEN FOUND;
+    v_id := hogsend.live_contact_v1(v_id);
+    EXIT WHEN v_id IS NULL;
+  END LOOP;
+END $$;
+
+-- Lays one bag over another: what lies above wins, except that the keys discord and telegram,
+-- when objects, are laid over each other one level deep. A JSON null above deletes the key.
 CREATE FUNCTION hogsend.patch_properties_v1(p_bag jsonb, p_patch jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT (coalesce(p_bag, '{}') || p_patch)
-    - ARRAY(SELECT key FROM jsonb_each(p_patch) WHERE value = 'null'::jsonb)
+  SELECT CASE WHEN NOT p_patch ?| ARRAY['discord', 'telegram'] THEN laid.bag ELSE
+    laid.bag || coalesce((
+      SELECT jsonb_object_agg(n, ((p_bag -> n) || (p_patch -> n))
+        - ARRAY(SELECT key FROM jsonb_each(p_patch -> n) WHERE value = 'null'))
+      FROM unnest(ARRAY['discord', 'telegram']) n
+      WHERE jsonb_typeof(p_bag -> n) = 'object' AND jsonb_typeof(p_patch -> n) = 'object'), '{}')
+    END
+  FROM (SELECT (coalesce(p_bag, '{}') || p_patch)
+    - ARRAY(SELECT key FROM jsonb_each(p_patch) WHERE value = 'null') AS bag) laid
 $$;
 
--- Finds the live contact a key names: alias first (a merged key points to its survivor),
--- then the column, then, for external ids, the row id itself.
+-- Finds the live contact a key names: alias first (a merged key points to its survivor), then
+-- the column. What circulates as userId for people without an external id names them too: the
+-- anonymous id, or the row id.
 CREATE FUNCTION hogsend.find_contact_v1(p_kind text, p_value text) RETURNS uuid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -94,59 +143,153 @@ BEGIN
     JOIN contacts k ON k.id = a.contact_id AND k.deleted_at IS NULL
     WHERE a.alias_kind = p_kind AND a.alias_value = p_value;
   IF v_id IS NOT NULL THEN RETURN v_id; END IF;
-  IF p_kind = 'external' THEN
-    SELECT id INTO v_id FROM contacts WHERE external_id = p_value AND deleted_at IS NULL;
-    IF v_id IS NULL AND p_value ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
-    THEN
-      SELECT id INTO v_id FROM contacts WHERE id = p_value::uuid AND deleted_at IS NULL;
-    END IF;
-  ELSIF p_kind = 'email' THEN
-    SELECT id INTO v_id FROM contacts WHERE lower(email) = p_value AND deleted_at IS NULL;
-  ELSE
-    SELECT id INTO v_id FROM contacts WHERE anonymous_id = p_value AND deleted_at IS NULL;
-  END IF;
+  CASE p_kind
+    WHEN 'external' THEN
+      SELECT id INTO v_id FROM contacts WHERE external_id = p_value AND deleted_at IS NULL;
+      IF v_id IS NULL THEN
+        SELECT id INTO v_id FROM contacts
+          WHERE anonymous_id = p_value AND external_id IS NULL AND deleted_at IS NULL;
+      END IF;
+      IF v_id IS NULL AND p_value ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+        SELECT id INTO v_id FROM contacts WHERE id = p_value::uuid AND deleted_at IS NULL;
+      END IF;
+    WHEN 'email' THEN
+      SELECT id INTO v_id FROM contacts WHERE lower(email) = p_value AND deleted_at IS NULL;
+    WHEN 'anonymous' THEN
+      SELECT id INTO v_id FROM contacts WHERE anonymous_id = p_value AND deleted_at IS NULL;
+    WHEN 'discord' THEN
+      SELECT id INTO v_id FROM contacts WHERE discord_id = p_value AND deleted_at IS NULL;
+  END CASE;
   RETURN v_id;
 END $$;
 
--- Gives a found contact the keys it lacks. A key somebody else owns stays theirs; a second
--- value of a kind becomes an alias.
-CREATE FUNCTION hogsend.claim_keys_v1(
-  p_contact_id uuid, p_external_id text, p_email text, p_anonymous_id text) RETURNS void
+-- Ends the live enrollments that would be a second one of their person in the same journey.
+-- p_states are about to belong to p_contact_id; whoever is there already stays, else the oldest.
+CREATE FUNCTION hogsend.fold_enrollments_v1(p_contact_id uuid, p_states uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  WITH ranked AS (
+    SELECT s.id, s.current_node_id,
+           row_number() OVER (PARTITION BY s.journey_id
+             ORDER BY s.contact_id IS DISTINCT FROM p_contact_id, s.created_at, s.id) AS place
+    FROM journey_states s
+    WHERE s.status IN ('active', 'waiting')
+      AND (s.contact_id = p_contact_id OR s.id = ANY (p_states))
+  ), gone AS (
+    UPDATE journey_states s SET status = 'exited', exited_at = now(), updated_at = now(),
+        exit_reason = 'merged', current_node_id = 'end-exited'
+      FROM ranked WHERE s.id = ranked.id AND ranked.place > 1
+      RETURNING s.id, ranked.current_node_id
+  ), closed AS (
+    DELETE FROM waits w USING gone WHERE w.state_id = gone.id
+  ), forgotten AS (
+    DELETE FROM outbox o USING gone WHERE o.ref_id = gone.id AND o.topic = 'journey.advance'
+  )
+  INSERT INTO journey_logs (journey_state_id, from_node_id, to_node_id, action, detail)
+    SELECT id, current_node_id, 'end-exited', 'exited', '{"merged": true}' FROM gone;
+END $$;
+
+-- Rows of the outbox that name the subject p_from name p_to from now on.
+CREATE FUNCTION hogsend.rename_subject_v1(p_from text, p_to text) RETURNS void
+LANGUAGE sql AS $$
+  UPDATE outbox SET subject = p_to || '/' || (payload ->> 'journey')
+  WHERE topic = 'journey.advance' AND parked_at IS NULL
+    AND subject >= p_from || '/' AND subject < p_from || '0'
+    AND subject = p_from || '/' || (payload ->> 'journey')
+$$;
+
+-- History without an owner that was written under these keys belongs to the contact from now
+-- on; user_id stays as written. Slices that keep history of their own add a function
+-- hogsend.on_adopt_<slice>_v1(contact uuid, keys text[]).
+CREATE FUNCTION hogsend.adopt_v1(p_contact_id uuid, p_keys text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  r record;
+  v_states uuid[];
+  v_key text;
+  v_hook text;
+  v_rows integer;
 BEGIN
-  FOR r IN SELECT * FROM (VALUES
-      ('external', p_external_id), ('email', p_email), ('anonymous', p_anonymous_id))
-      AS k (kind, value) WHERE value IS NOT NULL LOOP
-    CONTINUE WHEN hogsend.find_contact_v1(r.kind, r.value) IS NOT NULL;
-    BEGIN
-      UPDATE contacts SET
-          external_id = CASE WHEN r.kind = 'external' THEN coalesce(external_id, r.value)
-                             ELSE external_id END,
-          email = CASE WHEN r.kind = 'email' THEN coalesce(email, r.value) ELSE email END,
-          anonymous_id = CASE WHEN r.kind = 'anonymous' THEN coalesce(anonymous_id, r.value)
-                              ELSE anonymous_id END,
-          updated_at = now()
-        WHERE id = p_contact_id;
-      INSERT INTO contact_aliases (contact_id, alias_kind, alias_value, reason)
-        SELECT p_contact_id, r.kind, r.value, 'resolve' FROM contacts
-        WHERE id = p_contact_id AND r.value IS DISTINCT FROM
-          CASE r.kind WHEN 'external' THEN external_id WHEN 'email' THEN email
-                      ELSE anonymous_id END
-        ON CONFLICT (alias_kind, alias_value) DO NOTHING;
-    EXCEPTION WHEN unique_violation THEN
-      NULL;  -- claimed by a request that ran at the same moment: theirs
-    END;
+  UPDATE email_preferences p SET contact_id = p_contact_id, updated_at = now()
+    WHERE p.user_id = ANY (p_keys) AND p.contact_id IS NULL
+      AND NOT EXISTS (SELECT 1 FROM email_preferences q
+                      WHERE q.email = p.email AND q.id <> p.id
+                        AND (q.contact_id = p_contact_id
+                             OR q.user_id = ANY (p_keys) AND q.contact_id IS NULL AND q.id < p.id));
+  UPDATE user_events SET contact_id = p_contact_id
+    WHERE user_id = ANY (p_keys) AND contact_id IS NULL;
+  GET DIAGNOSTICS v_rows = ROW_COUNT;
+  -- Whatever else we keep about a person without a contact began with an event.
+  IF v_rows = 0 THEN RETURN; END IF;
+  SELECT array_agg(id) INTO v_states FROM journey_states
+    WHERE user_id = ANY (p_keys) AND contact_id IS NULL;
+  IF v_states IS NOT NULL THEN
+    PERFORM hogsend.fold_enrollments_v1(p_contact_id, v_states);
+    UPDATE journey_states SET contact_id = p_contact_id, updated_at = now()
+      WHERE id = ANY (v_states);
+    UPDATE waits SET contact_id = p_contact_id WHERE state_id = ANY (v_states);
+    UPDATE email_sends SET contact_id = p_contact_id
+      WHERE journey_state_id = ANY (v_states) AND contact_id IS NULL;
+  END IF;
+  UPDATE journey_skips SET contact_id = p_contact_id
+    WHERE user_id = ANY (p_keys) AND contact_id IS NULL;
+  FOREACH v_key IN ARRAY p_keys LOOP
+    PERFORM hogsend.rename_subject_v1(v_key, p_contact_id::text);
+  END LOOP;
+  FOR v_hook IN SELECT proname FROM pg_proc
+      WHERE pronamespace = 'hogsend'::regnamespace AND proname LIKE 'on\_adopt\_%' ORDER BY proname
+  LOOP
+    EXECUTE format('SELECT hogsend.%I($1, $2)', v_hook) USING p_contact_id, p_keys;
   END LOOP;
 END $$;
 
+-- Notes whom a key names. A key of a living person stays theirs.
+CREATE FUNCTION hogsend.add_alias_v1(
+  p_contact_id uuid, p_kind text, p_value text, p_from uuid, p_reason text) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO contact_aliases (contact_id, alias_kind, alias_value, from_contact_id, reason)
+    SELECT p_contact_id, p_kind, p_value, p_from, p_reason WHERE p_value IS NOT NULL
+    ON CONFLICT (alias_kind, alias_value) DO UPDATE
+      SET contact_id = excluded.contact_id, reason = excluded.reason,
+          from_contact_id = coalesce(excluded.from_contact_id, contact_aliases.from_contact_id),
+          updated_at = now()
+      WHERE contact_aliases.contact_id <> excluded.contact_id
+        AND (excluded.reason = 'merge' OR NOT EXISTS (
+          SELECT 1 FROM contacts k
+          WHERE k.id = contact_aliases.contact_id AND k.deleted_at IS NULL))
+$$;
+
+-- A new person. The caller holds the locks of all keys and knows that they name nobody; false
+-- when a writer without locks was faster.
+CREATE FUNCTION hogsend.create_contact_v1(
+  p_id uuid, p_external_id text, p_email text, p_anonymous_id text, p_discord_id text,
+  p_patch jsonb, p_source text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO contacts (id, external_id, email, anonymous_id, discord_id, properties, source,
+                        sourced_at)
+    VALUES (p_id, p_external_id, p_email, p_anonymous_id, p_discord_id,
+            hogsend.patch_properties_v1('{}', coalesce(p_patch, '{}')), p_source,
+            CASE WHEN p_source IS NOT NULL THEN now() END)
+    ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN RETURN false; END IF;
+  PERFORM hogsend.add_alias_v1(p_id, k.kind, k.value, NULL, 'resolve') FROM (VALUES
+    ('external', p_external_id), ('email', p_email), ('anonymous', p_anonymous_id),
+    ('discord', p_discord_id)) AS k (kind, value) WHERE k.value IS NOT NULL;
+  PERFORM hogsend.adopt_v1(p_id, array_remove(
+    ARRAY[p_external_id, p_email, p_anonymous_id], NULL));
+  RETURN true;
+END $$;
+
 -- Stores one event and everything it causes.
+-- p_contact_id names the person when the caller has resolved them already; else the keys do.
 -- p_starts: JSON array of journey ids to try; p_exits: [{"journey": id, "exits": bool}];
 -- p_may_create false: never make a contact; p_anonymous_only true: refuse to touch an
--- identified contact. refused is NULL or 'identified'.
+-- identified contact.
+-- refused: NULL, or nothing was written: 'identified' (see p_anonymous_only), 'gone' (the
+-- named contact was deleted) or 'resolve': the keys do not all name one person already, so
+-- somebody has to decide (hogsend.contacts.resolve) and call again with p_contact_id.
 CREATE FUNCTION hogsend.ingest_event_v1(
-  p_event_id uuid, p_new_contact_id uuid,
+  p_event_id uuid, p_new_contact_id uuid, p_contact_id uuid,
   p_external_id text, p_email text, p_anonymous_id text,
   p_event text, p_properties jsonb, p_contact_patch jsonb, p_groups jsonb,
   p_value numeric, p_currency text, p_source text, p_idempotency_key text,
@@ -164,61 +307,90 @@ DECLARE
   v_rows integer;
   v_try integer := 0;
   v_created boolean := false;
+  v_locked boolean := false;
 BEGIN
+  stored := false;
   exits := '[]';
   promised := 0;
 
   -- 1. who it is
   LOOP
-    IF p_external_id IS NOT NULL THEN
-      v_found := hogsend.find_contact_v1('external', p_external_id);
+    v_try := v_try + 1;
+    IF v_try > 8 THEN
+      RAISE EXCEPTION 'contact keys are being rearranged' USING ERRCODE = '40001';
     END IF;
-    IF v_found IS NULL AND p_email IS NOT NULL THEN
-      v_found := hogsend.find_contact_v1('email', p_email);
+    IF p_contact_id IS NOT NULL THEN
+      v_found := hogsend.live_contact_v1(p_contact_id);
+      IF v_found IS NULL THEN
+        refused := 'gone';
+        event_id := p_event_id;
+        contact_key := coalesce(p_external_id, p_anonymous_id, p_contact_id::text);
+        RETURN;
+      END IF;
+    ELSE
+      v_found := NULL;
+      IF p_external_id IS NOT NULL THEN
+        v_found := hogsend.find_contact_v1('external', p_external_id);
+      END IF;
+      IF v_found IS NULL AND p_email IS NOT NULL THEN
+        v_found := hogsend.find_contact_v1('email', p_email);
+      END IF;
+      IF v_found IS NULL AND p_anonymous_id IS NOT NULL THEN
+        v_found := hogsend.find_contact_v1('anonymous', p_anonymous_id);
+      END IF;
     END IF;
-    IF v_found IS NULL AND p_anonymous_id IS NOT NULL THEN
-      v_found := hogsend.find_contact_v1('anonymous', p_anonymous_id);
-    END IF;
-    EXIT WHEN v_found IS NOT NULL OR NOT p_may_create OR v_try = 3;
-    INSERT INTO contacts (id, external_id, email, anonymous_id, properties, source, sourced_at)
-      VALUES (p_new_contact_id, p_external_id, p_email, p_anonymous_id,
-              hogsend.patch_properties_v1('{}', coalesce(p_contact_patch, '{}')), p_source, now())
-      ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS v_rows = ROW_COUNT;
-    IF v_rows = 1 THEN
+
+    IF v_found IS NULL AND NOT v_locked THEN
+      -- Nobody, as far as one can see without the locks: look again with them.
+      IF p_anonymous_only AND hogsend.find_contact_v1('external', p_anonymous_id) IS NOT NULL THEN
+        refused := 'identified';  -- somebody's own key passed off as an anonymous id
+        RETURN;
+      END IF;
+      PERFORM hogsend.lock_keys_v1(ARRAY[p_external_id, p_email, p_anonymous_id]);
+      v_locked := true;
+      CONTINUE;
+    ELSIF v_found IS NULL AND p_may_create THEN
+      CONTINUE WHEN NOT hogsend.create_contact_v1(p_new_contact_id, p_external_id, p_email,
+        p_anonymous_id, NULL, p_contact_patch, p_source);
       v_found := p_new_contact_id;
       v_created := true;
+      v_external := p_external_id;
+      v_anonymous := p_anonymous_id;
+      EXIT;
+    ELSIF v_found IS NULL THEN
+      EXIT;
     END IF;
-    v_try := v_try + 1;
-  END LOOP;
 
-  IF v_found IS NULL AND p_may_create THEN
-    RAISE EXCEPTION 'contact keys are being rearranged' USING ERRCODE = '40001';
-  ELSIF v_found IS NULL THEN
-    contact_key := coalesce(p_external_id, p_anonymous_id, p_email);
-    PERFORM hogsend.lock_subject_v1(NULL, contact_key);
-  ELSE
-    UPDATE contacts k SET
-        last_seen_at = greatest(k.last_seen_at, now()),
-        properties = CASE WHEN p_contact_patch IS NULL OR v_created THEN k.properties
-                          ELSE hogsend.patch_properties_v1(k.properties, p_contact_patch) END,
-        updated_at = CASE WHEN p_contact_patch IS NULL THEN k.updated_at ELSE now() END
-      WHERE k.id = v_found
-      RETURNING k.external_id, k.email, k.anonymous_id INTO v_external, v_email, v_anonymous;
+    SELECT k.external_id, k.email, k.anonymous_id INTO v_external, v_email, v_anonymous
+      FROM contacts k WHERE k.id = v_found AND k.deleted_at IS NULL;
+    CONTINUE WHEN NOT FOUND;
+    IF p_contact_id IS NULL AND (
+        p_external_id IS DISTINCT FROM v_external AND p_external_id IS NOT NULL
+          AND hogsend.find_contact_v1('external', p_external_id) IS DISTINCT FROM v_found
+        OR p_email IS DISTINCT FROM v_email AND p_email IS NOT NULL
+          AND hogsend.find_contact_v1('email', p_email) IS DISTINCT FROM v_found
+        OR p_anonymous_id IS DISTINCT FROM v_anonymous AND p_anonymous_id IS NOT NULL
+          AND hogsend.find_contact_v1('anonymous', p_anonymous_id) IS DISTINCT FROM v_found) THEN
+      refused := 'resolve';
+      RETURN;
+    END IF;
     IF p_anonymous_only AND (v_external IS NOT NULL OR v_email IS NOT NULL) THEN
       refused := 'identified';
       RETURN;
     END IF;
-    IF p_external_id IS DISTINCT FROM v_external AND p_external_id IS NOT NULL
-       OR p_email IS DISTINCT FROM v_email AND p_email IS NOT NULL
-       OR p_anonymous_id IS DISTINCT FROM v_anonymous AND p_anonymous_id IS NOT NULL THEN
-      PERFORM hogsend.claim_keys_v1(v_found, p_external_id, p_email, p_anonymous_id);
-      SELECT k.external_id, k.anonymous_id INTO v_external, v_anonymous
-        FROM contacts k WHERE k.id = v_found;
-    END IF;
-    contact_id := v_found;
-    contact_key := coalesce(v_external, v_anonymous, v_found::text);
-  END IF;
+    UPDATE contacts k SET
+        last_seen_at = greatest(k.last_seen_at, now()),
+        properties = CASE WHEN p_contact_patch IS NULL THEN k.properties
+                          ELSE hogsend.patch_properties_v1(k.properties, p_contact_patch) END,
+        updated_at = CASE WHEN p_contact_patch IS NULL THEN k.updated_at ELSE now() END
+      WHERE k.id = v_found AND k.deleted_at IS NULL
+        AND NOT (p_anonymous_only AND (k.external_id IS NOT NULL OR k.email IS NOT NULL))
+      RETURNING k.external_id, k.anonymous_id INTO v_external, v_anonymous;
+    EXIT WHEN FOUND;
+  END LOOP;
+  contact_id := v_found;
+  contact_key := CASE WHEN v_found IS NULL THEN coalesce(p_external_id, p_anonymous_id, p_email)
+                      ELSE coalesce(v_external, v_anonymous, v_found::text) END;
 
   -- 2. what happened; the same key or the same id twice is one event
   event_id := p_event_id;
@@ -266,17 +438,26 @@ BEGIN
       INTO exits FROM live LEFT JOIN gone ON gone.id = live.id;
   END IF;
 
-  -- 4. who waited for it
-  WITH woken AS (
+  -- 4. who waited for it: the person, or anybody who waits for their group
+  WITH hits AS (
+    SELECT w.state_id FROM waits w
+    WHERE w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
+      AND ((v_found IS NOT NULL AND w.contact_id = v_found)
+           OR (v_found IS NULL AND w.contact_id IS NULL
+               AND w.user_id = ingest_event_v1.contact_key))
+      AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+    UNION ALL
+    SELECT w.state_id FROM jsonb_each_text(coalesce(p_groups, '{}')) g
+    JOIN waits w ON w.group_type = g.key AND w.group_key = g.value
+    WHERE w.outcome IS NULL AND w.event = p_event
+      AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+  ), woken AS (
     UPDATE waits w SET outcome = 'event', outcome_event_id = p_event_id, outcome_at = now(),
         outcome_value = jsonb_build_object('properties', p_properties, 'occurredAt',
           to_char(coalesce(p_occurred_at, now()) AT TIME ZONE 'UTC',
-                  'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
-      WHERE w.outcome IS NULL AND w.event = p_event
-        AND ((v_found IS NOT NULL AND w.contact_id = v_found)
-             OR (v_found IS NULL AND w.contact_id IS NULL
-                 AND w.user_id = ingest_event_v1.contact_key))
-        AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+                  'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+          'actorUserId', ingest_event_v1.contact_key)
+      FROM hits WHERE w.state_id = hits.state_id AND w.outcome IS NULL
       RETURNING w.state_id, w.journey_id, w.contact_id, w.user_id
   )
   INSERT INTO outbox (topic, subject, ref_id, payload, priority)
@@ -300,31 +481,58 @@ BEGIN
 END $$;
 
 -- Many events in one transaction and one round trip; element n answers with index n.
+-- Locks are taken first and in one order, so two batches cannot wait for each other. An
+-- element that needs a decision takes every later element of the same keys with it, so that
+-- a person's events keep their order.
 CREATE FUNCTION hogsend.ingest_events_v1(p_events jsonb) RETURNS TABLE (
   index integer, stored boolean, event_id uuid, contact_id uuid, contact_key text,
   refused text, exits jsonb, promised integer)
 LANGUAGE plpgsql AS $$
 DECLARE
   e record;
+  v_keys text[];
+  v_undecided text[] := '{}';
+  v_people uuid[];
+  v_unknown text[];
 BEGIN
+  SELECT array_agg(k.person) FILTER (WHERE k.person IS NOT NULL),
+         array_agg(k.value) FILTER (WHERE k.person IS NULL)
+    INTO v_people, v_unknown
+    FROM (
+      SELECT DISTINCT n.kind, n.value, hogsend.find_contact_v1(n.kind, n.value) AS person
+      FROM jsonb_to_recordset(p_events) AS t (external_id text, email text, anonymous_id text)
+      CROSS JOIN LATERAL (VALUES ('external', t.external_id), ('email', t.email),
+                                 ('anonymous', t.anonymous_id)) AS n (kind, value)
+      WHERE n.value IS NOT NULL) k;
+  PERFORM hogsend.lock_keys_v1(v_unknown);
+  PERFORM 1 FROM contacts WHERE id = ANY (v_people) ORDER BY id FOR NO KEY UPDATE;
+
   FOR e IN
     SELECT * FROM ROWS FROM (jsonb_to_recordset(p_events) AS (
-      id uuid, new_contact_id uuid, external_id text, email text, anonymous_id text, event text,
+      id uuid, new_contact_id uuid, contact_id uuid, external_id text, email text,
+      anonymous_id text, event text,
       properties jsonb, contact_patch jsonb, groups jsonb, value numeric, currency text,
       source text, idempotency_key text, occurred_at timestamptz, may_create boolean,
       anonymous_only boolean, starts jsonb, exits jsonb))
       WITH ORDINALITY AS t (
-      id, new_contact_id, external_id, email, anonymous_id, event, properties, contact_patch,
-      groups, value, currency, source, idempotency_key, occurred_at, may_create, anonymous_only,
-      starts, exits, n)
+      id, new_contact_id, contact_id, external_id, email, anonymous_id, event, properties,
+      contact_patch, groups, value, currency, source, idempotency_key, occurred_at, may_create,
+      anonymous_only, starts, exits, n)
   LOOP
     index := e.n - 1;
-    SELECT r.stored, r.event_id, r.contact_id, r.contact_key, r.refused, r.exits, r.promised
-      INTO stored, event_id, contact_id, contact_key, refused, exits, promised
-      FROM hogsend.ingest_event_v1(
-        e.id, e.new_contact_id, e.external_id, e.email, e.anonymous_id, e.event, e.properties,
-        e.contact_patch, e.groups, e.value, e.currency, e.source, e.idempotency_key,
-        e.occurred_at, e.may_create, e.anonymous_only, e.starts, e.exits) r;
+    v_keys := array_remove(ARRAY['u' || e.external_id, 'e' || e.email, 'a' || e.anonymous_id], NULL);
+    IF v_keys && v_undecided THEN
+      stored := false;
+      refused := 'resolve';
+    ELSE
+      SELECT r.stored, r.event_id, r.contact_id, r.contact_key, r.refused, r.exits, r.promised
+        INTO stored, event_id, contact_id, contact_key, refused, exits, promised
+        FROM hogsend.ingest_event_v1(
+          e.id, e.new_contact_id, e.contact_id, e.external_id, e.email, e.anonymous_id, e.event,
+          e.properties, e.contact_patch, e.groups, e.value, e.currency, e.source,
+          e.idempotency_key, e.occurred_at, e.may_create, e.anonymous_only, e.starts, e.exits) r;
+    END IF;
+    IF refused = 'resolve' THEN v_undecided := v_undecided || v_keys; END IF;
     RETURN NEXT;
   END LOOP;
 END $$;

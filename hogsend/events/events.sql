@@ -2,7 +2,7 @@
 -- Stores one event and everything it causes; see hogsend.ingest_event_v1.
 SELECT stored, event_id, contact_id, contact_key, refused, exits, promised
 FROM hogsend.ingest_event_v1(
-  :event_id, :new_contact_id, :external_id, :email, :anonymous_id, :event,
+  :event_id, :new_contact_id, CAST(:contact_id AS uuid), :external_id, :email, :anonymous_id, :event,
   CAST(:properties AS jsonb), CAST(:contact_patch AS jsonb), CAST(:groups AS jsonb),
   CAST(:value AS numeric), :currency, :source, :idempotency_key, :occurred_at, :may_create,
   :anonymous_only, CAST(:starts AS jsonb), CAST(:exits AS jsonb))

@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from hogsend.db import Database, QueryFile
-from hogsend.db.errors import DatabaseError, DatabaseUnavailable, DeadlockDetected
-from hogsend.db.errors import SerializationFailure
+from hogsend.contacts import Keys, Policy, repeat, resolve_contact
+from hogsend.contacts.write import IDENTIFIED
+from hogsend.db import Database, Executor, QueryFile
+from hogsend.db.errors import DatabaseError, DatabaseUnavailable
 from hogsend.errors import HogsendError, NotAllowed
 from hogsend.events.matching import EventMatcher
 from hogsend.events.models import ExitResult, Ingested, NewEvent
 from hogsend.kernel.wire_json import iso_z
 
 _Q = QueryFile(__package__, "events.sql")
-_ATTEMPTS = 3
 _CHUNK = 200
+_REFUSED = 4
+_UNDECIDED = "resolve"
+_GONE = "gone"
 
 
 class Poke(Protocol):
@@ -28,10 +31,12 @@ class Poke(Protocol):
 
 
 class Ingest:
-    """Matches an event against the content and stores it with all it causes in one round trip.
+    """Matches an event against the content and stores it with all it causes.
 
-    Identity, the event row, exits, woken waits and outbox rows are one transaction. The engine
-    is never involved: with the engine down events are accepted as ever.
+    One round trip when its keys name one known person or nobody yet; five when somebody has to
+    be completed or merged first. Identity, the event row, exits, woken waits and outbox rows are
+    one transaction. The engine is never involved: with the engine down events are accepted as
+    ever.
     """
 
     def __init__(
@@ -45,15 +50,20 @@ class Ingest:
     def ingest(self, event: NewEvent) -> Ingested:
         """Store one event; a repeated idempotency key answers ``stored=False``.
 
-        Raises NotAllowed when an anonymous-only event names an identified contact, and
+        An event pinned to somebody who was deleted is dropped (``stored=False``). Raises
+        NotAllowed when an anonymous-only event names an identified contact, and
         DatabaseUnavailable when nothing could be stored.
         """
         params = self._params(event)
-        params["event_id"] = params.pop("id")
-        ingested = _to_ingested(self._with_retry(lambda: self._db.run(_Q["ingest_event"], **params))[0])
-        if ingested.promised:
+        row = repeat(lambda: _store(self._db, params))
+        if row[_REFUSED] == _UNDECIDED:
+            row = repeat(lambda: self._decide_and_store(event, params))
+        answer = _answer(row)
+        if isinstance(answer, HogsendError):
+            raise answer
+        if answer.promised:
             self._nudge.poke()
-        return ingested
+        return answer
 
     def ingest_many(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
         """Store events in chunks, each chunk one transaction; answers keep the order.
@@ -63,35 +73,59 @@ class Ingest:
         """
         answers: list[Ingested | HogsendError] = []
         for start in range(0, len(events), _CHUNK):
-            answers.extend(self._chunk(events[start : start + _CHUNK]))
+            try:
+                answers.extend(self._chunk(events[start : start + _CHUNK]))
+            except DatabaseUnavailable as error:
+                if not answers:
+                    raise
+                answers.extend([error] * len(events[start : start + _CHUNK]))
         if any(isinstance(a, Ingested) and a.promised for a in answers):
             self._nudge.poke()
         return answers
 
     def _chunk(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
         params = [self._params(event) for event in events]
-        # A common order of contacts keeps two batches from locking each other out.
-        order = sorted(range(len(params)), key=lambda i: _subject_of(events[i]))
         try:
-            rows = self._with_retry(
-                lambda: self._db.run(_Q["ingest_events"], events=[params[i] for i in order])
-            )
+            rows = repeat(lambda: self._db.run(_Q["ingest_events"], events=params))
         except DatabaseUnavailable:
             raise
         except DatabaseError:
-            return [self._one(event) for event in events]
-        answers: dict[int, Ingested | HogsendError] = {}
-        for row in rows:
-            answers[order[row[0]]] = _answer(row[1:])
-        return [answers[i] for i in range(len(events))]
+            return self._one_by_one(events)
+        undecided = [i for i, row in enumerate(rows) if row[1 + _REFUSED] == _UNDECIDED]
+        later = dict(zip(undecided, self._one_by_one([events[i] for i in undecided]), strict=True))
+        return [later[i] if i in later else _answer(row[1:]) for i, row in enumerate(rows)]
 
-    def _one(self, event: NewEvent) -> Ingested | HogsendError:
-        try:
-            return self.ingest(event)
-        except DatabaseUnavailable:
-            raise
-        except HogsendError as error:
-            return error
+    def _one_by_one(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
+        answers: list[Ingested | HogsendError] = []
+        for event in events:
+            if answers and isinstance(answers[-1], DatabaseUnavailable):
+                answers.append(answers[-1])  # do not wait for a lost database once per event
+                continue
+            try:
+                answers.append(self.ingest(event))
+            except HogsendError as error:
+                answers.append(error)
+        return answers
+
+    def _decide_and_store(self, event: NewEvent, params: dict[str, Any]) -> tuple[Any, ...]:
+        """The slow path: the keys do not all name one person yet. Four round trips."""
+        with self._db.transaction() as tx:
+            resolved = resolve_contact(
+                tx,
+                Keys(
+                    external=event.external_id,
+                    email=event.email,
+                    anonymous=event.anonymous_id,
+                ),
+                policy=Policy(may_create=event.may_create, anonymous_only=event.anonymous_only),
+                new_id=self._new_id,
+                patch=event.contact_properties,
+                source=event.source,
+            )
+            pinned = params | {"contact_id": resolved.contact_id, "contact_patch": None}
+            if resolved.contact_id is None:  # nobody: the key alone is what we know
+                pinned |= {"external_id": resolved.key, "email": None, "anonymous_id": None}
+            return _store(tx, pinned)
 
     def _params(self, event: NewEvent) -> dict[str, Any]:
         matches = self._matcher.match(event.name, event.properties)
@@ -101,6 +135,7 @@ class Ingest:
             "external_id": event.external_id,
             "email": event.email,
             "anonymous_id": event.anonymous_id,
+            "contact_id": event.contact_id,
             "event": event.name,
             "properties": dict(event.properties),
             "contact_patch": dict(event.contact_properties) if event.contact_properties else None,
@@ -116,34 +151,16 @@ class Ingest:
             "exits": [{"journey": j, "exits": leaves} for j, leaves in matches.exits] or None,
         }
 
-    def _with_retry(self, call: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-        """Repeat what lost a race; safe because the event id is fixed before the first try."""
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return call()
-            except (DeadlockDetected, SerializationFailure):
-                continue
-        return call()
 
-
-def _subject_of(event: NewEvent) -> tuple[str, str, str]:
-    return (event.external_id or "", event.email or "", event.anonymous_id or "")
-
-
-def _to_ingested(row: tuple[Any, ...]) -> Ingested:
-    answer = _answer(row)
-    if isinstance(answer, HogsendError):
-        raise answer
-    return answer
+def _store(db: Executor, params: dict[str, Any]) -> tuple[Any, ...]:
+    named = {("event_id" if name == "id" else name): value for name, value in params.items()}
+    return db.run(_Q["ingest_event"], **named)[0]
 
 
 def _answer(row: tuple[Any, ...]) -> Ingested | HogsendError:
     stored, event_id, contact_id, contact_key, refused, exits, promised = row
-    if refused:
-        return NotAllowed(
-            "a publishable anonymous write cannot attach to or merge an identified contact",
-            code="identified_contact",
-        )
+    if refused and refused != _GONE:
+        return NotAllowed(IDENTIFIED, code="identified_contact")
     return Ingested(
         stored=stored,
         event_id=event_id,

@@ -16,6 +16,8 @@ class NewEvent:
     """Something that happened to somebody.
 
     At least one of ``external_id``, ``email`` (normalised) and ``anonymous_id`` is set.
+    ``contact_id`` pins the person instead: keys are not looked at, a merged id stands for its
+    survivor, and the event of somebody deleted is dropped. It is for events Hogsend makes itself.
     ``contact_properties`` is a shallow patch of the contact (JSON null deletes a key);
     ``properties`` never touches the contact. ``idempotency_key`` is stored as given: callers
     prefix keys that come from outside. ``may_create`` False never makes a contact;
@@ -26,6 +28,7 @@ class NewEvent:
     external_id: str | None = None
     email: str | None = None
     anonymous_id: str | None = None
+    contact_id: UUID | None = None
     properties: Mapping[str, JsonValue] = field(default_factory=dict)
     contact_properties: Mapping[str, JsonValue] | None = None
     groups: Mapping[str, str] | None = None
@@ -51,7 +54,8 @@ class ExitResult:
 class Ingested:
     """``stored`` is False for a duplicate; ``event_id`` is then the first one's.
 
-    ``promised`` counts the outbox rows this event caused.
+    ``promised`` counts the outbox rows this event caused. ``contact_id`` None: an observation
+    about nobody we know yet.
     """
 
     stored: bool

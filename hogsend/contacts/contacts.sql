@@ -1,0 +1,92 @@
+-- name: load_identity
+-- Locks the keys and everybody they have to do with; one row per person, in id order.
+SELECT id, external_id, email, anonymous_id, discord_id, first_seen_at, named_by, keyed_by
+FROM hogsend.load_identity_v1(CAST(:external AS text), CAST(:email AS text),
+                              CAST(:anonymous AS text), CAST(:discord AS text))
+
+-- name: apply_resolution
+-- Carries out a decision; answers the keys of the person afterwards.
+SELECT external_id, email, anonymous_id FROM hogsend.apply_resolution_v1(CAST(:plan AS jsonb))
+
+-- name: find_contacts
+-- People an external id or an address names, aliases included; at most two rows. Indexes:
+-- contact_aliases_kind_value_idx, contacts_external_id_unique_idx, contacts_email_unique_idx.
+SELECT id, external_id, email, properties, first_seen_at, last_seen_at, created_at, updated_at
+FROM contacts
+WHERE deleted_at IS NULL AND id IN (
+  hogsend.find_contact_v1('external', CAST(:external AS text)),
+  hogsend.find_contact_v1('email', CAST(:email AS text)))
+ORDER BY first_seen_at, id
+
+-- name: get_contact
+-- One living person by row id; a merged id stands for its survivor.
+SELECT id, external_id, email, properties, first_seen_at, last_seen_at, created_at, updated_at
+FROM contacts WHERE id = hogsend.live_contact_v1(CAST(:id AS uuid))
+
+-- name: find_by_anonymous
+-- The person an anonymous id names.
+SELECT id, external_id, email, properties, first_seen_at, last_seen_at, created_at, updated_at
+FROM contacts WHERE id = hogsend.find_contact_v1('anonymous', CAST(:anonymous AS text))
+
+-- name: collides_with_identified
+-- True when the value is a key of somebody identified, or a row id: no anonymous id then.
+SELECT EXISTS (
+  SELECT 1 FROM contacts
+  WHERE id IN (hogsend.find_contact_v1('external', CAST(:value AS text)),
+               hogsend.find_contact_v1('email', lower(CAST(:value AS text))))
+    AND (external_id IS NOT NULL OR email IS NOT NULL OR anonymous_id IS DISTINCT FROM :value))
+
+-- name: delete_contacts
+-- Marks people deleted and forgets their aliases; history stays. One row per person.
+WITH gone AS (
+  UPDATE contacts SET deleted_at = now(), updated_at = now()
+  WHERE deleted_at IS NULL AND id IN (SELECT value::uuid
+    FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+  RETURNING id, external_id, email
+), forgotten AS (
+  DELETE FROM contact_aliases a USING gone WHERE a.contact_id = gone.id
+)
+SELECT id, external_id, email FROM gone ORDER BY id
+
+-- name: export_contact
+-- Everything stored about one person: (section, row) pairs.
+SELECT section, item FROM hogsend.export_contact_v1(CAST(:id AS uuid))
+
+-- name: lock_contact
+-- The row of a living person, locked.
+SELECT id FROM contacts WHERE id = :id AND deleted_at IS NULL FOR UPDATE
+
+-- name: list_refusals
+-- Addresses of a person that must not be written to, and why, before they are erased.
+SELECT k.email, k.kind, k.reason FROM (
+  SELECT s.email, 'suppressed' AS kind, s.reason AS reason FROM email_suppressions s
+    WHERE s.suppressed_at IS NOT NULL
+  UNION ALL
+  SELECT p.email, 'suppressed', 'preference' FROM email_preferences p WHERE p.suppressed
+  UNION ALL
+  SELECT p.email, 'unsubscribed', 'preference' FROM email_preferences p WHERE p.unsubscribed_all
+) k
+WHERE k.email = ANY (hogsend.emails_of_person_v1(CAST(:id AS uuid)))
+   OR k.email IN (SELECT p.email FROM email_preferences p WHERE p.contact_id = :id)
+
+-- name: keep_refusals
+-- Keeps refusals by the keyed hash of the address: [{"hash": hex, "kind", "reason"}].
+INSERT INTO suppression_hashes (hash, kind, reason)
+SELECT decode(r.hash, 'hex'), r.kind, r.reason
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (hash text, kind text, reason text)
+ON CONFLICT DO NOTHING
+
+-- name: find_refusals
+-- Kinds of refusal kept for any of these hashes (hex). Index: suppression_hashes_pkey.
+SELECT DISTINCT kind FROM suppression_hashes
+WHERE hash IN (SELECT decode(value, 'hex') FROM jsonb_array_elements_text(CAST(:hashes AS jsonb)))
+
+-- name: erase_contact
+-- Deletes everything stored about one person; rows removed per table.
+SELECT section, removed FROM hogsend.erase_contact_v1(CAST(:id AS uuid))
+
+-- name: audit_erasure
+-- The certificate, without anything about the person.
+INSERT INTO audit_logs (actor, actor_key_id, action, resource, resource_id, detail)
+VALUES (:actor, CAST(:actor_key_id AS uuid), 'contact.erased', 'contact', :resource_id,
+        CAST(:detail AS jsonb))

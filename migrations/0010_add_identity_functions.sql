@@ -1,0 +1,369 @@
+-- phase: expand
+-- why: resolving, merging, exporting and erasing a person take a bounded number of round trips
+-- lock: SHARE on journey_skips while its indexes are built
+
+-- A merge and an erasure look for everything of one person.
+CREATE INDEX journey_skips_contact_idx ON journey_skips (contact_id)
+  WHERE contact_id IS NOT NULL;
+CREATE INDEX journey_skips_orphan_idx ON journey_skips (user_id) WHERE contact_id IS NULL;
+
+-- Everybody the given keys have to do with, locked: the keys first, then the rows in id order.
+-- named_by: the kinds of given keys that name this person. keyed_by: the kinds of given keys whose
+-- value is a key of this person under another kind, so that nobody else may claim it.
+CREATE FUNCTION hogsend.load_identity_v1(
+  p_external_id text, p_email text, p_anonymous_id text, p_discord_id text)
+RETURNS TABLE (
+  id uuid, external_id text, email text, anonymous_id text, discord_id text,
+  first_seen_at timestamptz, named_by text[], keyed_by text[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  v_ids uuid[];
+  v_live integer;
+BEGIN
+  PERFORM hogsend.lock_keys_v1(ARRAY[p_external_id, p_email, p_anonymous_id, p_discord_id]);
+  FOR v_try IN 1..8 LOOP
+    SELECT array_agg(DISTINCT k.person) INTO v_ids FROM (VALUES
+      (hogsend.find_contact_v1('external', p_external_id)),
+      (hogsend.find_contact_v1('email', p_email)),
+      (hogsend.find_contact_v1('anonymous', p_anonymous_id)),
+      (hogsend.find_contact_v1('discord', p_discord_id)),
+      (hogsend.find_contact_v1('anonymous', p_external_id)),
+      (hogsend.find_contact_v1('external', p_anonymous_id))) AS k (person)
+      WHERE k.person IS NOT NULL;
+    PERFORM 1 FROM contacts c WHERE c.id = ANY (v_ids) ORDER BY c.id FOR UPDATE;
+    SELECT count(*) INTO v_live FROM contacts c WHERE c.id = ANY (v_ids) AND c.deleted_at IS NULL;
+    IF v_live = coalesce(cardinality(v_ids), 0) THEN
+      RETURN QUERY
+        SELECT c.id, c.external_id, c.email, c.anonymous_id, c.discord_id, c.first_seen_at,
+          array_remove(ARRAY[
+            CASE WHEN hogsend.find_contact_v1('external', p_external_id) = c.id THEN 'external' END,
+            CASE WHEN hogsend.find_contact_v1('email', p_email) = c.id THEN 'email' END,
+            CASE WHEN hogsend.find_contact_v1('anonymous', p_anonymous_id) = c.id
+              THEN 'anonymous' END,
+            CASE WHEN hogsend.find_contact_v1('discord', p_discord_id) = c.id
+              THEN 'discord' END], NULL),
+          array_remove(ARRAY[
+            CASE WHEN hogsend.find_contact_v1('anonymous', p_external_id) = c.id
+              THEN 'external' END,
+            CASE WHEN hogsend.find_contact_v1('external', p_anonymous_id) = c.id
+              THEN 'anonymous' END], NULL)
+        FROM contacts c WHERE c.id = ANY (v_ids) ORDER BY c.id;
+      RETURN;
+    END IF;
+  END LOOP;
+  RAISE EXCEPTION 'contact keys are being rearranged' USING ERRCODE = '40001';
+END $$;
+
+-- Calls every hogsend.<prefix>_<slice>_v1(uuid, uuid): slices with tables of their own add one.
+CREATE FUNCTION hogsend.call_merge_hooks_v1(p_survivor uuid, p_loser uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_hook text;
+BEGIN
+  FOR v_hook IN SELECT proname FROM pg_proc
+      WHERE pronamespace = 'hogsend'::regnamespace AND proname LIKE 'on\_merge\_%' ORDER BY proname
+  LOOP
+    EXECUTE format('SELECT hogsend.%I($1, $2)', v_hook) USING p_survivor, p_loser;
+  END LOOP;
+END $$;
+
+-- One preference row for an address that had two: every refusal of either counts.
+CREATE FUNCTION hogsend.fold_preferences_v1(p_survivor uuid, p_loser uuid) RETURNS void
+LANGUAGE sql AS $$
+  WITH folded AS (
+    DELETE FROM email_preferences l USING email_preferences s
+    WHERE l.contact_id = p_loser AND s.contact_id = p_survivor AND s.email = l.email
+    RETURNING s.id, l.unsubscribed_all, l.suppressed, l.bounce_count, l.categories,
+              l.suppressed_at, l.last_bounce_at, l.created_at
+  )
+  UPDATE email_preferences s SET
+    unsubscribed_all = s.unsubscribed_all OR f.unsubscribed_all,
+    suppressed = s.suppressed OR f.suppressed,
+    bounce_count = greatest(s.bounce_count, f.bounce_count),
+    categories = f.categories || s.categories || coalesce((
+      SELECT jsonb_object_agg(c.key, false)
+      FROM (SELECT * FROM jsonb_each(s.categories) UNION ALL SELECT * FROM jsonb_each(f.categories)) c
+      WHERE c.value = 'false'), '{}'),
+    suppressed_at = least(s.suppressed_at, f.suppressed_at),
+    last_bounce_at = least(s.last_bounce_at, f.last_bounce_at),
+    created_at = least(s.created_at, f.created_at),
+    updated_at = now()
+  FROM folded f WHERE s.id = f.id
+$$;
+
+-- Everything of the loser, whose row is deleted already, belongs to the survivor from now on.
+CREATE FUNCTION hogsend.absorb_contact_v1(p_survivor uuid, p_loser uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_states uuid[];
+  v_email text;
+BEGIN
+  UPDATE contact_aliases SET contact_id = p_survivor, reason = 'merge',
+      from_contact_id = coalesce(from_contact_id, p_loser), updated_at = now()
+    WHERE contact_id = p_loser;
+  -- The row id too: it was the canonical key of a person with only an address, and it is how
+  -- work that still holds the old id finds the survivor.
+  PERFORM hogsend.add_alias_v1(p_survivor, k.kind, k.value, p_loser, 'merge')
+    FROM contacts l, LATERAL (VALUES ('external', l.external_id), ('email', l.email),
+      ('anonymous', l.anonymous_id), ('discord', l.discord_id), ('external', l.id::text))
+      AS k (kind, value)
+    WHERE l.id = p_loser AND k.value IS NOT NULL;
+  UPDATE contact_aliases SET from_contact_id = p_loser
+    WHERE alias_kind = 'external' AND alias_value = p_loser::text;
+
+  UPDATE contacts s SET
+      external_id = coalesce(s.external_id, l.external_id),
+      email = coalesce(s.email, l.email),
+      anonymous_id = coalesce(s.anonymous_id, l.anonymous_id),
+      discord_id = coalesce(s.discord_id, l.discord_id),
+      phone = coalesce(s.phone, l.phone),
+      timezone = coalesce(s.timezone, l.timezone),
+      properties = hogsend.patch_properties_v1(l.properties, s.properties),
+      first_seen_at = least(s.first_seen_at, l.first_seen_at),
+      last_seen_at = greatest(s.last_seen_at, l.last_seen_at)
+    FROM contacts l WHERE s.id = p_survivor AND l.id = p_loser
+    RETURNING s.email INTO v_email;
+
+  UPDATE user_events SET contact_id = p_survivor WHERE contact_id = p_loser;
+  UPDATE email_sends SET contact_id = p_survivor, user_email = coalesce(v_email, user_email),
+      updated_at = now() WHERE contact_id = p_loser;
+  UPDATE journey_skips SET contact_id = p_survivor WHERE contact_id = p_loser;
+  SELECT array_agg(id) INTO v_states FROM journey_states WHERE contact_id = p_loser;
+  IF v_states IS NOT NULL THEN
+    PERFORM hogsend.fold_enrollments_v1(p_survivor, v_states);
+    UPDATE journey_states SET contact_id = p_survivor, updated_at = now() WHERE id = ANY (v_states);
+    UPDATE waits SET contact_id = p_survivor WHERE state_id = ANY (v_states);
+  END IF;
+  PERFORM hogsend.rename_subject_v1(p_loser::text, p_survivor::text);
+  PERFORM hogsend.fold_preferences_v1(p_survivor, p_loser);
+  UPDATE email_preferences SET contact_id = p_survivor, updated_at = now()
+    WHERE contact_id = p_loser;
+  PERFORM hogsend.call_merge_hooks_v1(p_survivor, p_loser);
+END $$;
+
+-- Carries out a decision of hogsend.contacts.resolve, made under the locks of load_identity_v1.
+-- p: {"contact": uuid, "create": bool, "losers": [uuid], "columns": {kind: value},
+--     "aliases": [{"kind", "value", "reason"}], "adopt": [key], "patch": {…}|null,
+--     "source": text|null, "timezone": text|null}
+CREATE FUNCTION hogsend.apply_resolution_v1(p jsonb)
+RETURNS TABLE (external_id text, email text, anonymous_id text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  v_id uuid := (p ->> 'contact')::uuid;
+  v_columns jsonb := p -> 'columns';
+  v_patch jsonb := nullif(nullif(p -> 'patch', 'null'), '{}');
+  v_losers uuid[] := ARRAY(SELECT value::uuid FROM jsonb_array_elements_text(p -> 'losers'));
+  v_loser uuid;
+BEGIN
+  IF (p ->> 'create')::boolean THEN
+    IF NOT hogsend.create_contact_v1(v_id, v_columns ->> 'external', v_columns ->> 'email',
+        v_columns ->> 'anonymous', v_columns ->> 'discord', v_patch, p ->> 'source') THEN
+      RAISE EXCEPTION 'a key was taken meanwhile' USING ERRCODE = '40001';
+    END IF;
+    UPDATE contacts SET timezone = p ->> 'timezone'
+      WHERE id = v_id AND p ->> 'timezone' IS NOT NULL;
+  ELSE
+    -- Losers go first: the unique indexes only know the living.
+    UPDATE contacts SET deleted_at = now(), updated_at = now() WHERE id = ANY (v_losers);
+    UPDATE contacts c SET
+        external_id = coalesce(c.external_id, v_columns ->> 'external'),
+        email = coalesce(c.email, v_columns ->> 'email'),
+        anonymous_id = coalesce(c.anonymous_id, v_columns ->> 'anonymous'),
+        discord_id = coalesce(c.discord_id, v_columns ->> 'discord'),
+        timezone = coalesce(p ->> 'timezone', c.timezone),
+        source = coalesce(c.source, p ->> 'source', earliest.source),
+        sourced_at = CASE WHEN c.source IS NOT NULL THEN c.sourced_at
+                          WHEN p ->> 'source' IS NOT NULL THEN now()
+                          ELSE earliest.sourced_at END,
+        last_seen_at = greatest(c.last_seen_at, now()),
+        updated_at = now()
+      FROM (SELECT 1) one LEFT JOIN LATERAL (
+        SELECT l.source, l.sourced_at FROM contacts l
+        WHERE l.id = ANY (v_losers) AND l.source IS NOT NULL
+        ORDER BY l.sourced_at NULLS LAST, l.id LIMIT 1) earliest ON true
+      WHERE c.id = v_id;
+    FOREACH v_loser IN ARRAY v_losers LOOP
+      PERFORM hogsend.absorb_contact_v1(v_id, v_loser);
+    END LOOP;
+    IF v_patch IS NOT NULL THEN
+      UPDATE contacts SET properties = hogsend.patch_properties_v1(properties, v_patch)
+        WHERE id = v_id;
+    END IF;
+    -- Every key in a column has its alias, also on rows that came from elsewhere.
+    PERFORM hogsend.add_alias_v1(v_id, k.kind, k.value, NULL, 'backfill')
+      FROM contacts c, LATERAL (VALUES ('external', c.external_id), ('email', c.email),
+        ('anonymous', c.anonymous_id), ('discord', c.discord_id)) AS k (kind, value)
+      WHERE c.id = v_id AND k.value IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(p -> 'aliases') a
+                        WHERE a.value ->> 'kind' = k.kind AND a.value ->> 'value' = k.value);
+    PERFORM hogsend.add_alias_v1(v_id, a.value ->> 'kind', a.value ->> 'value', NULL,
+                                 a.value ->> 'reason')
+      FROM jsonb_array_elements(p -> 'aliases') a;
+    PERFORM hogsend.adopt_v1(v_id, ARRAY(SELECT jsonb_array_elements_text(p -> 'adopt')))
+      WHERE jsonb_array_length(p -> 'adopt') > 0;
+  END IF;
+  RETURN QUERY SELECT c.external_id, c.email, c.anonymous_id FROM contacts c WHERE c.id = v_id;
+END $$;
+
+-- Ids a person ever had as a row: their own and those of everybody merged into them.
+CREATE FUNCTION hogsend.rows_of_person_v1(p_contact_id uuid) RETURNS uuid[]
+LANGUAGE sql STABLE AS $$
+  SELECT array_agg(DISTINCT r.id) FROM (
+    SELECT p_contact_id AS id
+    UNION SELECT from_contact_id FROM contact_aliases
+      WHERE contact_id = p_contact_id AND from_contact_id IS NOT NULL) r
+$$;
+
+-- Every key that ever named a person, row ids included: what user_id columns may hold.
+CREATE FUNCTION hogsend.keys_of_person_v1(p_contact_id uuid) RETURNS text[]
+LANGUAGE sql STABLE AS $$
+  SELECT array_agg(DISTINCT k.value) FROM (
+    SELECT alias_value AS value FROM contact_aliases WHERE contact_id = p_contact_id
+    UNION SELECT unnest(hogsend.rows_of_person_v1(p_contact_id))::text
+    UNION SELECT unnest(ARRAY[external_id, email, anonymous_id]) FROM contacts
+      WHERE id = p_contact_id) k
+  WHERE k.value IS NOT NULL
+$$;
+
+-- Every mail address of a person.
+CREATE FUNCTION hogsend.emails_of_person_v1(p_contact_id uuid) RETURNS text[]
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(array_agg(DISTINCT k.value), '{}') FROM (
+    SELECT alias_value AS value FROM contact_aliases
+      WHERE contact_id = p_contact_id AND alias_kind = 'email'
+    UNION SELECT email FROM contacts
+      WHERE id = ANY (hogsend.rows_of_person_v1(p_contact_id)) AND email IS NOT NULL) k
+$$;
+
+-- Everything stored about one person, whole rows. Slices with tables of their own add
+-- hogsend.on_export_<slice>_v1(contact uuid, keys text[], emails text[]) with the same columns.
+CREATE FUNCTION hogsend.export_contact_v1(p_contact_id uuid)
+RETURNS TABLE (section text, item jsonb)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+  v_rows uuid[] := hogsend.rows_of_person_v1(p_contact_id);
+  v_keys text[] := hogsend.keys_of_person_v1(p_contact_id);
+  v_emails text[] := hogsend.emails_of_person_v1(p_contact_id);
+  v_hook text;
+BEGIN
+  RETURN QUERY SELECT 'contacts', to_jsonb(t) FROM contacts t WHERE t.id = ANY (v_rows)
+    ORDER BY t.first_seen_at, t.id;
+  RETURN QUERY SELECT 'contact_aliases', to_jsonb(t) FROM contact_aliases t
+    WHERE t.contact_id = p_contact_id ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'user_events', to_jsonb(t) FROM user_events t
+    WHERE t.contact_id = p_contact_id OR t.contact_id IS NULL AND t.user_id = ANY (v_keys)
+    ORDER BY t.occurred_at, t.id;
+  RETURN QUERY SELECT 'journey_states', to_jsonb(t) FROM journey_states t
+    WHERE t.contact_id = p_contact_id OR t.contact_id IS NULL AND t.user_id = ANY (v_keys)
+    ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'journey_logs', to_jsonb(t) FROM journey_logs t
+    JOIN journey_states s ON s.id = t.journey_state_id
+    WHERE s.contact_id = p_contact_id OR s.contact_id IS NULL AND s.user_id = ANY (v_keys)
+    ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'journey_steps', to_jsonb(t) FROM journey_steps t
+    JOIN journey_states s ON s.id = t.state_id
+    WHERE s.contact_id = p_contact_id OR s.contact_id IS NULL AND s.user_id = ANY (v_keys)
+    ORDER BY t.state_id, t.seq;
+  RETURN QUERY SELECT 'waits', to_jsonb(t) FROM waits t
+    JOIN journey_states s ON s.id = t.state_id
+    WHERE s.contact_id = p_contact_id OR s.contact_id IS NULL AND s.user_id = ANY (v_keys)
+    ORDER BY t.opened_at, t.state_id;
+  RETURN QUERY SELECT 'journey_skips', to_jsonb(t) FROM journey_skips t
+    WHERE t.contact_id = p_contact_id OR t.contact_id IS NULL AND t.user_id = ANY (v_keys)
+    ORDER BY t.first_at, t.journey_id, t.reason;
+  RETURN QUERY SELECT 'email_sends', to_jsonb(t) FROM email_sends t
+    WHERE t.contact_id = p_contact_id OR t.to_email = ANY (v_emails)
+      OR t.intended_to = ANY (v_emails)
+    ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'tracked_links', to_jsonb(t) FROM tracked_links t
+    JOIN email_sends s ON s.id = t.email_send_id
+    WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
+      OR s.intended_to = ANY (v_emails)
+    ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'email_preferences', to_jsonb(t) FROM email_preferences t
+    WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'email_suppressions', to_jsonb(t) FROM email_suppressions t
+    WHERE t.email = ANY (v_emails) ORDER BY t.email;
+  RETURN QUERY SELECT 'outbox', to_jsonb(t) FROM outbox t
+    WHERE t.ref_id IN (SELECT s.id FROM journey_states s WHERE s.contact_id = p_contact_id)
+      OR t.subject = ANY (SELECT k || '/' || (t.payload ->> 'journey') FROM unnest(v_keys) k)
+      OR t.topic = 'outbound.event' AND t.subject = 'contact/' || p_contact_id
+    ORDER BY t.id;
+  FOR v_hook IN SELECT proname FROM pg_proc
+      WHERE pronamespace = 'hogsend'::regnamespace AND proname LIKE 'on\_export\_%' ORDER BY proname
+  LOOP
+    RETURN QUERY EXECUTE format('SELECT section, item FROM hogsend.%I($1, $2, $3)', v_hook)
+      USING p_contact_id, v_keys, v_emails;
+  END LOOP;
+END $$;
+
+-- Deletes everything stored about one person; answers how many rows of each table went. Slices
+-- with tables of their own add hogsend.on_erase_<slice>_v1(contact uuid, keys text[],
+-- emails text[]) with the same columns; these run first, while everything is still there.
+CREATE FUNCTION hogsend.erase_contact_v1(p_contact_id uuid)
+RETURNS TABLE (section text, removed bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  v_rows uuid[];
+  v_keys text[];
+  v_emails text[];
+  v_states uuid[];
+  v_sends uuid[];
+  v_hook text;
+BEGIN
+  PERFORM 1 FROM contacts WHERE id = p_contact_id AND deleted_at IS NULL FOR UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  v_rows := hogsend.rows_of_person_v1(p_contact_id);
+  v_keys := hogsend.keys_of_person_v1(p_contact_id);
+  v_emails := hogsend.emails_of_person_v1(p_contact_id);
+  FOR v_hook IN SELECT proname FROM pg_proc
+      WHERE pronamespace = 'hogsend'::regnamespace AND proname LIKE 'on\_erase\_%' ORDER BY proname
+  LOOP
+    RETURN QUERY EXECUTE format('SELECT section, removed FROM hogsend.%I($1, $2, $3)', v_hook)
+      USING p_contact_id, v_keys, v_emails;
+  END LOOP;
+
+  SELECT array_agg(id) INTO v_states FROM journey_states
+    WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (v_keys);
+  SELECT array_agg(id) INTO v_sends FROM email_sends
+    WHERE contact_id = p_contact_id OR to_email = ANY (v_emails) OR intended_to = ANY (v_emails);
+  RETURN QUERY WITH d AS (DELETE FROM outbox o
+      WHERE o.ref_id = ANY (v_states)
+        OR o.subject = ANY (SELECT k || '/' || (o.payload ->> 'journey') FROM unnest(v_keys) k)
+        OR o.topic = 'outbound.event' AND o.subject = 'contact/' || p_contact_id RETURNING 1)
+    SELECT 'outbox', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM tracked_links WHERE email_send_id = ANY (v_sends) RETURNING 1)
+    SELECT 'tracked_links', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM email_sends WHERE id = ANY (v_sends) RETURNING 1)
+    SELECT 'email_sends', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM waits WHERE state_id = ANY (v_states) RETURNING 1)
+    SELECT 'waits', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM journey_steps WHERE state_id = ANY (v_states) RETURNING 1)
+    SELECT 'journey_steps', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM journey_logs WHERE journey_state_id = ANY (v_states) RETURNING 1)
+    SELECT 'journey_logs', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM journey_states WHERE id = ANY (v_states) RETURNING 1)
+    SELECT 'journey_states', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM journey_skips
+      WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (v_keys) RETURNING 1)
+    SELECT 'journey_skips', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM user_events
+      WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (v_keys) RETURNING 1)
+    SELECT 'user_events', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM email_preferences
+      WHERE contact_id = p_contact_id OR email = ANY (v_emails) RETURNING 1)
+    SELECT 'email_preferences', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM email_suppressions WHERE email = ANY (v_emails) RETURNING 1)
+    SELECT 'email_suppressions', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM contact_aliases WHERE contact_id = ANY (v_rows) RETURNING 1)
+    SELECT 'contact_aliases', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM contacts WHERE id = ANY (v_rows) RETURNING 1)
+    SELECT 'contacts', count(*) FROM d;
+END $$;
