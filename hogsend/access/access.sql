@@ -65,3 +65,7 @@ SELECT id, email, name, created_at FROM "user" ORDER BY created_at, id
 
 -- name: delete_sessions
 DELETE FROM session WHERE user_id = :user_id RETURNING id
+
+-- name: delete_user
+-- Sessions and credentials go with it.
+DELETE FROM "user" WHERE id = :id RETURNING id

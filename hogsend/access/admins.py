@@ -6,14 +6,19 @@ import secrets
 
 from hogsend.access import store
 from hogsend.access.models import Admin
-from hogsend.access.passwords import check_password, hash_password, verify_password
+from hogsend.access.passwords import (
+    NOBODY,
+    check_password,
+    hash_password,
+    is_outdated,
+    verify_password,
+)
 from hogsend.db import Database
 from hogsend.db.errors import UniqueViolation
 from hogsend.errors import Conflict, InvalidInput, NotFound
 from hogsend.kernel.addresses import is_email, normalize_email
 
-# Compared against when there is no such user, so that both cases take the same time.
-_NOBODY = f"{'0' * 32}:{'0' * 128}"
+_LAST_ADMIN_LOCK = "hogsend:last-admin"
 
 
 def create_admin(db: Database, *, email: str, password: str, name: str | None = None) -> Admin:
@@ -70,11 +75,40 @@ def list_admins(db: Database) -> list[Admin]:
     return store.list_admins(db)
 
 
+def remove_admin(db: Database, *, email: str) -> Admin:
+    """Delete an administrator with all sessions.
+
+    Raises NotFound for an unknown address, Conflict for the last administrator.
+    """
+    address = _address(email)
+    with db.transaction() as tx:
+        store.lock_bootstrap(tx, _LAST_ADMIN_LOCK)
+        admins = store.list_admins(tx)
+        found = next((admin for admin in admins if admin.email == address), None)
+        if found is None:
+            raise NotFound(f"{address} is no administrator")
+        if len(admins) == 1:
+            raise Conflict(
+                f"{address} is the last administrator",
+                hint="make another one first with `hogsend studio admin create`",
+            )
+        store.delete_user(tx, found.id)
+    return found
+
+
 def authenticate(db: Database, *, email: str, password: str) -> Admin | None:
-    """The administrator whose password this is, else None; takes the same time either way."""
+    """The administrator whose password this is, else None; takes the same time either way.
+
+    A password that is stored in an old form is stored anew.
+    """
     found = store.find_credential(db, normalize_email(email))
-    is_right = verify_password(password, found[1] if found else _NOBODY)
-    return found[0] if found and is_right else None
+    is_right = verify_password(password, found[1] if found else NOBODY)
+    if found is None or not is_right:
+        return None
+    admin, stored = found
+    if is_outdated(stored):
+        store.update_credential(db, user_id=admin.id, password_hash=hash_password(password))
+    return admin
 
 
 def _address(email: str) -> str:

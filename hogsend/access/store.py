@@ -109,6 +109,11 @@ def list_admins(db: Executor) -> list[Admin]:
     return [_to_admin(row) for row in db.run(_Q["list_admins"])]
 
 
+def delete_user(db: Executor, user_id: str) -> bool:
+    """Delete an administrator with sessions and credentials; False when there is none."""
+    return bool(db.run(_Q["delete_user"], id=user_id))
+
+
 def delete_sessions(db: Executor, user_id: str) -> int:
     """Sign a user out everywhere; answers how many sessions ended."""
     return len(db.run(_Q["delete_sessions"], user_id=user_id))

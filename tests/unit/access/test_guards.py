@@ -10,12 +10,6 @@ import pytest
 from hogsend.access.guards import Guards
 from hogsend.access.identity_gate import check_identity
 from hogsend.access.models import ApiKey, Principal
-from hogsend.access.passwords import (
-    check_password,
-    generate_password,
-    hash_password,
-    verify_password,
-)
 from hogsend.access.scopes import check_scopes, grants
 from hogsend.errors import InvalidInput, NotAllowed
 from hogsend.kernel.clock import VirtualClock
@@ -237,33 +231,3 @@ def test_identity_gate_follows_the_table(
     else:
         with pytest.raises(refusal[0], match=refusal[1]):
             check()
-
-
-def test_password_hash_has_the_form_of_the_reference() -> None:
-    stored = hash_password("correct horse")
-
-    salt, _, derived = stored.partition(":")
-    assert (len(salt), len(derived)) == (32, 128)
-    assert verify_password("correct horse", stored)
-    assert not verify_password("Correct horse", stored)
-    assert hash_password("correct horse") != stored
-
-
-def test_password_is_compared_in_normal_form() -> None:
-    stored = hash_password("\ufb01ne caf\u00e9 1")
-
-    assert verify_password("fine cafe\u0301 1", stored)
-
-
-@pytest.mark.parametrize("stored", ["", "abc", ":", "abc:", f"{'0' * 32}:{'0' * 128}"])
-def test_password_stored_malformed_never_matches(stored: str) -> None:
-    assert not verify_password("", stored)
-
-
-def test_password_length_is_bounded() -> None:
-    check_password("x" * 8)
-    check_password("x" * 128)
-    for password in ("x" * 7, "x" * 129):
-        with pytest.raises(InvalidInput):
-            check_password(password)
-    assert len(generate_password()) == 24
