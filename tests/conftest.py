@@ -73,7 +73,8 @@ _numbers = count()
 
 
 @contextmanager
-def _new_database(postgres_url: str, clause: str) -> Iterator[str]:
+def new_database(postgres_url: str, clause: str) -> Iterator[str]:
+    """A database that ends with the block."""
     name = f"hogsend_test_{os.getpid()}_{next(_numbers)}"
     with _administration(postgres_url) as admin:
         _execute(admin, f"CREATE DATABASE {name} {clause}")
@@ -86,14 +87,14 @@ def _new_database(postgres_url: str, clause: str) -> Iterator[str]:
 @pytest.fixture
 def dsn(postgres_url: str, template_database: str) -> Iterator[str]:
     """URL of a migrated, empty database of the test's own."""
-    with _new_database(postgres_url, f"TEMPLATE {template_database}") as url:
+    with new_database(postgres_url, f"TEMPLATE {template_database}") as url:
         yield url
 
 
 @pytest.fixture
 def empty_dsn(postgres_url: str) -> Iterator[str]:
     """URL of a database without any schema."""
-    with _new_database(postgres_url, "") as url:
+    with new_database(postgres_url, "") as url:
         yield url
 
 

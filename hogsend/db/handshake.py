@@ -99,6 +99,10 @@ def _startup(address: Address, options: DatabaseOptions) -> dict[str, str]:
         params["options"] = address.server_options
     if options.prepare:  # a transaction pooler refuses settings it does not track
         params["jit"] = "off"
+        if "search_path" not in (address.server_options or ""):
+            # The default begins with "$user": for a role named hogsend that is the schema of our
+            # functions, and tables would be created there.
+            params["search_path"] = "public"
         params["idle_in_transaction_session_timeout"] = str(_IDLE_IN_TRANSACTION_MS)
         if options.statement_timeout is not None:
             params["statement_timeout"] = str(int(options.statement_timeout.total_seconds() * 1000))
