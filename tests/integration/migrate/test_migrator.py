@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -105,7 +106,10 @@ def test_apply_no_transaction_file_builds_an_index_concurrently(
 def test_apply_no_transaction_file_stopped_half_way_resumes_after_the_last_step(
     migrator: Migrator, looking: Database
 ) -> None:
-    text = f"-- no-transaction\nCREATE TABLE c (a int);\n{BREAKPOINT}\nSELECT 1 / (SELECT count(*) FROM ready);"
+    text = (
+        f"-- no-transaction\nCREATE TABLE c (a int);\n{BREAKPOINT}\n"
+        "SELECT 1 / (SELECT count(*) FROM ready);"
+    )
     looking.run(Query("ready", "CREATE TABLE ready (a int)"))
     with pytest.raises(MigrationError, match="division by zero"):
         migrator.apply("engine", files(text))
@@ -233,10 +237,12 @@ def test_apply_table_is_locked_by_somebody_is_tried_again(
     holder = threading.Thread(target=hold)
     holder.start()
     assert held.wait(10)
-    # The lock goes away while the migrator is in its second attempt.
-    waiter = threading.Thread(
-        target=lambda: (_until(lambda: any("trying again" in s for s in said)), release.set())
-    )
+
+    def let_go() -> None:
+        _until(lambda: any("trying again" in line for line in said))
+        release.set()
+
+    waiter = threading.Thread(target=let_go)
     waiter.start()
 
     names = migrator.apply("engine", files("ALTER TABLE t ADD COLUMN b int"))
@@ -273,10 +279,12 @@ def test_connect_exclusively_gives_up_after_the_wait(empty_dsn: str, said: list[
     options = DatabaseOptions(url=empty_dsn, statement_timeout=None)
     patience = Patience(database=timedelta(seconds=5), lock=timedelta(seconds=0.2))
 
-    with connect_exclusively(options, patience=patience, say=said.append):
-        with pytest.raises(MigrationError, match="another migration has been running") as refusal:
-            with connect_exclusively(options, patience=patience, say=said.append):
-                pass
+    with (
+        connect_exclusively(options, patience=patience, say=said.append),
+        pytest.raises(MigrationError, match="another migration has been running") as refusal,
+        connect_exclusively(options, patience=patience, say=said.append),
+    ):
+        pass
 
     assert refusal.value.code == "migration_lock_busy"
 
@@ -296,8 +304,7 @@ def test_connect_exclusively_limits_are_set_after_the_lock(empty_dsn: str) -> No
     assert rows == [("10s", "15min", "1s")]
 
 
-def _until(condition: object, seconds: float = 15) -> None:
+def _until(condition: Callable[[], bool], seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
-    assert callable(condition)
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
