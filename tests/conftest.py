@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,10 +26,35 @@ from hogsend.settings.declare import settings_of
 from hogsend.settings.model import Settings
 
 _KEPT = "HOGSEND_TEST_"
+_DATABASE = "HOGSEND_TEST_DATABASE_URL"
+_REDIS = "HOGSEND_TEST_REDIS_URL"
 _PREFIXES = ("HOGSEND_", "HATCHET_", "BETTER_AUTH_", "STUDIO_", "POSTHOG_", "STRIPE_", "PG")
 _READY_SECONDS = 30
 _REDIS_DATABASES = range(1, 16)
 _REDIS_CLAIM_SECONDS = 600
+
+
+_servers = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With xdist the controlling process starts the servers, one of each for all workers."""
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or not getattr(config.option, "numprocesses", None):
+        return
+    closing = config.stash[_servers] = ExitStack()
+    if not os.environ.get(_DATABASE):
+        os.environ[_DATABASE] = closing.enter_context(_postgres())
+        closing.callback(os.environ.pop, _DATABASE)
+    if not os.environ.get(_REDIS):
+        os.environ[_REDIS] = closing.enter_context(_valkey())
+        closing.callback(os.environ.pop, _REDIS)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what ``pytest_configure`` started."""
+    if _servers in config.stash:
+        config.stash[_servers].close()
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +69,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server whose role may create databases."""
-    given = os.environ.get("HOGSEND_TEST_DATABASE_URL")
+    given = os.environ.get(_DATABASE)
     if given:
         yield given
         return
-    with _data_directory() as directory:
-        server = PostgresServer.prepare(directory)
-        with _running(server):
-            server.ensure_database()
-            yield server.dsn
+    with _postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -111,15 +133,13 @@ def database(dsn: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def _redis_database() -> Iterator[str]:
     """URL of a logical database that no other test process uses."""
-    given = os.environ.get("HOGSEND_TEST_REDIS_URL")
+    given = os.environ.get(_REDIS)
     if given:
         with _claimed_redis(given) as url:
             yield url
         return
-    with _data_directory() as directory:
-        server = ValkeyServer.prepare(directory)
-        with _running(server), _claimed_redis(server.url) as url:
-            yield url
+    with _valkey() as server, _claimed_redis(server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -180,10 +200,29 @@ def _data_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(server: Server) -> Iterator[None]:
+def _postgres() -> Iterator[str]:
+    """An embedded server; nobody pulls its plug, so it need not wait for the disk."""
+    with _data_directory() as directory:
+        server = PostgresServer.prepare(directory)
+        relaxed = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300"]
+        with _running(server, *relaxed):
+            server.ensure_database()
+            yield server.dsn
+
+
+@contextmanager
+def _valkey() -> Iterator[str]:
+    with _data_directory() as directory:
+        server = ValkeyServer.prepare(directory)
+        with _running(server):
+            yield server.url
+
+
+@contextmanager
+def _running(server: Server, *options: str) -> Iterator[None]:
     user, group = server.run_as or (None, None)
     process = subprocess.Popen(
-        server.command(),
+        [*server.command(), *options],
         user=user,
         group=group,
         extra_groups=None if group is None else [],
