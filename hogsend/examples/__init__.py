@@ -1,0 +1,1 @@
+"""Content that runs when ``HOGSEND_APP`` is not set."""

@@ -1,0 +1,1 @@
+"""Journeys: async functions that react to events and pause for as long as they like."""

@@ -1,0 +1,93 @@
+"""Collects the journeys of an app, and what is wrong with them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, Unpack
+
+from hogsend.errors import ConfigError
+from hogsend.journeys.checks import check_fields, check_function
+from hogsend.journeys.meta import JourneyDefinition, JourneyFields, RunFunction
+
+FunctionT = TypeVar("FunctionT", bound=RunFunction)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with a definition; ``place`` is ``file:line``."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class JourneyDefinitions:
+    """What ``App`` is to the journeys: a registry that does no I/O.
+
+    A wrong definition is noted, not raised, so that all of them are reported together.
+    """
+
+    def __init__(self) -> None:
+        self._journeys: dict[str, JourneyDefinition] = {}
+        self._problems: list[Problem] = []
+
+    @property
+    def journeys(self) -> Mapping[str, JourneyDefinition]:
+        """Every well-defined journey by id."""
+        return self._journeys
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, in the order of the source."""
+        return tuple(self._problems)
+
+    def journey(self, **fields: Unpack[JourneyFields]) -> Callable[[FunctionT], FunctionT]:
+        """Register an async function as a journey; see JourneyFields."""
+
+        def register(function: FunctionT) -> FunctionT:
+            self._register(function, fields)
+            return function
+
+        return register
+
+    def check(self) -> None:
+        """Raise ConfigError with everything that is wrong."""
+        if self._problems:
+            lines = "\n".join(str(problem) for problem in self._problems)
+            raise ConfigError(f"the content cannot be used:\n{lines}")
+
+    def _register(self, function: RunFunction, fields: JourneyFields) -> None:
+        place = place_of(function)
+        meta = check_fields(fields)
+        problems = check_function(function)
+        name = f"journey {fields.get('id') or getattr(function, '__name__', '?')!r}"
+        if isinstance(meta, list):
+            problems = [*meta, *problems]
+        else:
+            # Engines ignore the case of a task's name.
+            taken = next(
+                (j for k, j in self._journeys.items() if k.lower() == meta.id.lower()), None
+            )
+            if taken is not None:
+                problems.append(f"the id is taken by {taken.meta.id!r} at {taken.place}")
+            if not problems:
+                self._journeys[meta.id] = JourneyDefinition(meta=meta, run=function, place=place)
+        self._problems += [Problem(place=place, message=f"{name}: {p}") for p in problems]
+
+
+def place_of(function: object) -> str:
+    """``file:line`` where a function begins."""
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+
+
+def caller_directory(depth: int = 2) -> Path | None:
+    """The directory of the file that called the caller; None in a shell."""
+    file = sys._getframe(depth).f_globals.get("__file__")
+    return Path(file).parent if file else None

@@ -1,0 +1,25 @@
+"""Names of effects: the same place of the same enrollment has the same key for ever."""
+
+from __future__ import annotations
+
+from hogsend.journeys.runtime.passage import Passage
+from hogsend.journeys.runtime.signals import JourneyError
+
+
+def site_of(passage: Passage, label: str | None, discriminant: str) -> str:
+    """The label, else the last wait or checkpoint, else what is done."""
+    return label or passage.site or discriminant
+
+
+def step_key(passage: Passage, kind: str, site: str, discriminant: str) -> str:
+    """The journal key of an effect; raises JourneyError when this replay used it already.
+
+    Reusing it silently would drop the second effect.
+    """
+    key = f"{kind}:{site}:{discriminant}"
+    if passage.journal.is_used(key):
+        raise JourneyError(
+            f"{discriminant!r} comes twice at the same place ({site!r})",
+            hint="give each one a label of its own, for instance label=f'tip-{n}'",
+        )
+    return key

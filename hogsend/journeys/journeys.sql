@@ -1,0 +1,33 @@
+-- name: begin_advances
+-- Claims a batch; see hogsend.begin_advances_v1. One row per item that is ours now.
+SELECT outbox_id, verdict, reason, state_id, generation, attempt, user_id, user_email, contact_id,
+       context, version_hash, trigger_event_id, created_at, ready_at, began_at, contact_name,
+       timezone, steps, wait
+FROM hogsend.begin_advances_v1(
+  :journey, CAST(:spec AS jsonb), CAST(:items AS jsonb), :holder, :lease_seconds)
+
+-- name: settle_advances
+-- Settles a batch; see hogsend.settle_advances_v1. One row per item.
+SELECT outbox_id, is_settled, is_woken
+FROM hogsend.settle_advances_v1(:journey, :holder, CAST(:items AS jsonb))
+
+-- name: record_steps
+-- Keeps steps before an effect that depends on them. One row while the enrollment is still ours
+-- and alive, none otherwise (nothing is written then). Index: journey_states_pkey.
+WITH live AS (
+  SELECT id FROM journey_states
+  WHERE id = :state_id AND generation = :generation AND status IN ('active', 'waiting')
+    AND deleted_at IS NULL
+  FOR KEY SHARE
+), recorded AS (
+  INSERT INTO journey_steps (state_id, key, seq, kind, value, generation)
+  SELECT live.id, p.key, p.seq, p.kind, p.value, :generation
+  FROM live, jsonb_to_recordset(CAST(:steps AS jsonb))
+    AS p (key text, seq integer, kind text, value jsonb)
+  ON CONFLICT DO NOTHING
+)
+SELECT id FROM live
+
+-- name: wake_due
+-- Moves due waits to the outbox: how many, and seconds until the next one (NULL without).
+SELECT moved, next_seconds FROM hogsend.wake_due_v1(:limit)

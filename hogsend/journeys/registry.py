@@ -1,0 +1,87 @@
+"""The journeys that run here, indexed by the events they care about."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hogsend.conditions.evaluate import evaluate
+from hogsend.conditions.pattern import EventPattern
+from hogsend.errors import ConfigError
+from hogsend.events.matching import Matches
+from hogsend.journeys.checks import suggest
+from hogsend.journeys.meta import JourneyDefinition
+from hogsend.kernel.wire_json import JsonValue
+
+_NOTHING = Matches()
+_SCALARS = (str, int, float, bool, type(None))
+
+
+class _HasJourneys(Protocol):
+    @property
+    def journeys(self) -> Mapping[str, JourneyDefinition]: ...
+
+
+class JourneyRegistry:
+    """Implements EventMatcher. ``enabled`` None runs every journey of the app.
+
+    Switched-off journeys (``enabled=False``) are never started but go on for those inside. Exits
+    are matched for every journey of the app: people may be inside from a time when it ran.
+    """
+
+    def __init__(self, app: _HasJourneys, enabled: Sequence[str] | None) -> None:
+        """Raises ConfigError when ``enabled`` names a journey that does not exist."""
+        chosen = _choose(app.journeys, enabled)
+        self._journeys = {journey_id: app.journeys[journey_id] for journey_id in chosen}
+        self._starts: dict[str, list[JourneyDefinition]] = defaultdict(list)
+        self._exits: dict[str, list[tuple[str, list[EventPattern]]]] = defaultdict(list)
+        for definition in self._journeys.values():
+            if definition.meta.enabled:
+                self._starts[definition.meta.trigger.event].append(definition)
+        for definition in app.journeys.values():
+            for event in dict.fromkeys(p.event for p in definition.meta.exit_on):
+                rules = [p for p in definition.meta.exit_on if p.event == event]
+                self._exits[event].append((definition.meta.id, rules))
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the journeys that run here, in the order of the source."""
+        return tuple(self._journeys)
+
+    def find(self, journey_id: str) -> JourneyDefinition | None:
+        """A journey that runs here."""
+        return self._journeys.get(journey_id)
+
+    def match(self, event: str, properties: Mapping[str, JsonValue]) -> Matches:
+        """See EventMatcher. Triggers see scalar properties only, exits see all of them."""
+        starting = self._starts.get(event)
+        exiting = self._exits.get(event)
+        if starting is None and exiting is None:
+            return _NOTHING
+        scalars = {k: v for k, v in properties.items() if isinstance(v, _SCALARS)}
+        return Matches(
+            starts=tuple(
+                d.meta.id for d in starting or () if evaluate(d.meta.trigger.where, scalars)
+            ),
+            exits=tuple(
+                (journey_id, any(evaluate(rule.where, properties) for rule in rules))
+                for journey_id, rules in exiting or ()
+            ),
+        )
+
+
+def _choose(
+    journeys: Mapping[str, JourneyDefinition], enabled: Sequence[str] | None
+) -> Sequence[str]:
+    if enabled is None or not journeys:
+        return tuple(journeys)
+    known = sorted(journeys)
+    unknown = [name for name in enabled if name not in journeys]
+    if unknown:
+        names = ", ".join(f"{name!r}{suggest(name, known)}" for name in unknown)
+        raise ConfigError(
+            f"ENABLED_JOURNEYS names journeys that do not exist: {names}",
+            hint=f"known: {', '.join(known)}",
+        )
+    return [journey_id for journey_id in journeys if journey_id in enabled]

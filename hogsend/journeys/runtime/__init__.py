@@ -1,0 +1,1 @@
+"""Replays journey functions from their journal."""

@@ -1,0 +1,77 @@
+"""The recorded steps of one enrollment during a replay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hogsend.journeys.models import ResolvedWait, Step
+from hogsend.kernel.wire_json import JsonValue, iso_z
+
+
+class Journal:
+    """Answers recorded steps by key and collects new ones until they are stored.
+
+    A key is ``kind:label``; the second use of a label in one enrollment is ``kind:label#2``.
+    """
+
+    def __init__(self, steps: Sequence[Step], wait: ResolvedWait | None) -> None:
+        self._steps = {step.key: step for step in steps}
+        self._stored = len(steps)
+        self._fresh: list[Step] = []
+        self._uses: Counter[str] = Counter()
+        self._visited: set[str] = set()
+        if wait is not None and wait.key not in self._steps:
+            self.add(Step(key=wait.key, kind=wait.kind, value=_outcome(wait)))
+
+    @property
+    def next_seq(self) -> int:
+        """Position of the first step that is not stored."""
+        return self._stored
+
+    @property
+    def fresh(self) -> Sequence[Step]:
+        """Steps that are not stored yet, in order."""
+        return self._fresh
+
+    def next_key(self, kind: str, label: str) -> str:
+        """The key of the next use of a label."""
+        base = f"{kind}:{label}"
+        self._uses[base] += 1
+        uses = self._uses[base]
+        return base if uses == 1 else f"{base}#{uses}"
+
+    def is_used(self, key: str) -> bool:
+        """True when this replay has come past the key already."""
+        return key in self._visited
+
+    def find(self, key: str) -> Step | None:
+        """The recorded step; marks the key as passed."""
+        self._visited.add(key)
+        return self._steps.get(key)
+
+    def find_unvisited(self) -> Step | None:
+        """The first recorded step this replay has not come past, if there is one."""
+        return next((s for k, s in self._steps.items() if k not in self._visited), None)
+
+    def add(self, step: Step) -> None:
+        """A new step; it is stored with the next flush or settle."""
+        self._steps[step.key] = step
+        self._fresh.append(step)
+
+    def mark_stored(self, count: int) -> None:
+        """The first ``count`` fresh steps are in the database now."""
+        self._stored += count
+        del self._fresh[:count]
+
+
+def _outcome(wait: ResolvedWait) -> JsonValue:
+    value: dict[str, JsonValue] = {
+        **wait.value,
+        "outcome": wait.outcome,
+        "at": wait.resolved_at.isoformat(),
+        "openedAt": iso_z(wait.opened_at),
+    }
+    if wait.event_id is not None:
+        value["eventId"] = str(wait.event_id)
+    return value

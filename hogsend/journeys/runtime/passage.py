@@ -1,0 +1,155 @@
+"""What one replay knows and may do: the ground the context and the effects stand on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from hogsend.db import Database
+from hogsend.email.mailer import Mailer
+from hogsend.journeys import store
+from hogsend.journeys.meta import JourneyDefinition
+from hogsend.journeys.models import Enrollment, LogEntry, NewWait, Step
+from hogsend.journeys.runtime.journal import Journal
+from hogsend.journeys.runtime.offload import Offload
+from hogsend.journeys.runtime.signals import (
+    JourneyError,
+    JourneyExit,
+    Later,
+    Lost,
+    Pause,
+    suspend,
+)
+from hogsend.kernel.clock import Clock
+from hogsend.kernel.wire_json import JsonValue, dumps
+
+MOST_CALLS = 1000
+"""Calls of one advance; more is a loop that never waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What journeys reach outside themselves with."""
+
+    db: Database
+    offload: Offload
+    mailer: Mailer
+    clock: Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class Passage:
+    """One replay of one enrollment. Event-loop only.
+
+    ``site`` names the place in the function for effects: the label of the last wait or
+    checkpoint. ``now`` is the journal's clock: when the last wait was resolved.
+    """
+
+    enrollment: Enrollment
+    definition: JourneyDefinition
+    services: Services
+    journal: Journal
+    now: datetime
+    skew: timedelta
+    site: str | None = None
+    node: str | None = None
+    exiting: JourneyExit | None = None
+    logs: list[LogEntry] = field(default_factory=list)
+    _task: asyncio.Task[object] | None = None
+    _is_closed: bool = False
+    _calls: int = 0
+
+    @classmethod
+    def start(
+        cls, enrollment: Enrollment, definition: JourneyDefinition, services: Services
+    ) -> Passage:
+        """At the first line of the function."""
+        return cls(
+            enrollment=enrollment,
+            definition=definition,
+            services=services,
+            journal=Journal(enrollment.steps, enrollment.wait),
+            now=enrollment.created_at,
+            skew=enrollment.began_at - services.clock.now(),
+            _task=asyncio.current_task(),
+        )
+
+    def real_now(self) -> datetime:
+        """The database's clock, as far as this process can tell."""
+        return self.services.clock.now() + self.skew
+
+    def enter(self, what: str) -> None:
+        """Every call of the context passes here; raises for code that cannot be replayed."""
+        if self._is_closed:
+            raise JourneyError(f"{what} was called after the journey had paused or ended")
+        if self.exiting is not None:
+            raise self.exiting
+        if asyncio.current_task() is not self._task:
+            raise JourneyError(
+                f"{what} was called from another task",
+                hint="call the context in order, without gather, create_task or wait_for",
+            )
+        self._calls += 1
+        if self._calls > MOST_CALLS:
+            raise JourneyError(
+                f"more than {MOST_CALLS} calls without a pause",
+                hint="a loop in this journey never waits",
+            )
+
+    def close(self) -> None:
+        """The outcome is decided: whatever the function still does has no effect."""
+        self._is_closed = True
+
+    async def record(
+        self, kind: str, label: str, compute: Callable[[], Awaitable[JsonValue]]
+    ) -> JsonValue:
+        """The recorded value of this place, or the computed one, recorded."""
+        key = self.journal.next_key(kind, label)
+        step = self.journal.find(key)
+        if step is None:
+            step = self.keep(key, kind, await compute())
+        return step.value
+
+    def keep(self, key: str, kind: str, value: JsonValue) -> Step:
+        """Record a value; raises JourneyError for what JSON cannot hold."""
+        try:
+            dumps(value)
+        except (TypeError, ValueError) as error:
+            raise JourneyError(f"step {key!r} is not JSON: {error}") from error
+        step = Step(key=key, kind=kind, value=value)
+        self.journal.add(step)
+        return step
+
+    async def persist(self) -> None:
+        """Store what influenced the effect that comes next; ends the advance when it is lost."""
+        fresh = list(self.journal.fresh)
+        if not fresh:
+            return
+        is_ours = await self.services.offload.query(
+            store.record_steps,
+            self.services.db,
+            self.enrollment.id,
+            generation=self.enrollment.generation,
+            steps=fresh,
+            first_seq=self.journal.next_seq,
+        )
+        if not is_ours:
+            await suspend(Lost())
+        self.journal.mark_stored(len(fresh))
+
+    async def pause(self, wait: NewWait) -> NoReturn:
+        """End the advance until the wait is resolved."""
+        await suspend(Pause(wait))
+
+    async def retry_later(self, after_seconds: float, reason: str) -> NoReturn:
+        """End the advance and do it again."""
+        await suspend(Later(after_seconds, reason))
+
+    def log(self, action: str, to_node: str, **detail: JsonValue) -> None:
+        """A line for people; written when the advance settles."""
+        self.logs.append(
+            LogEntry(action=action, from_node=self.node, to_node=to_node, detail=detail or None)
+        )

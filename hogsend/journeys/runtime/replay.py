@@ -1,0 +1,151 @@
+"""Runs one journey function from its first line to its next pause or end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from hogsend.journeys.meta import JourneyDefinition
+from hogsend.journeys.models import Enrollment, Settlement
+from hogsend.journeys.runtime.context import JourneyContext
+from hogsend.journeys.runtime.failures import judge
+from hogsend.journeys.runtime.passage import Passage, Services
+from hogsend.journeys.runtime.signals import (
+    JourneyExit,
+    Later,
+    Lost,
+    Pause,
+    Stop,
+    drive,
+)
+from hogsend.journeys.runtime.user import to_user
+
+SLOW_TURN_SECONDS = 0.25
+"""A function that computes longer than this without a pause holds up everybody else."""
+
+
+async def replay(
+    enrollment: Enrollment,
+    definition: JourneyDefinition,
+    services: Services,
+    *,
+    attempts: int,
+) -> Settlement | None:
+    """What this advance leaves behind; None when it must leave nothing.
+
+    Never raises for anything the function does. Cancellation passes through untouched: it is not
+    a failure of the journey.
+    """
+    passage = Passage.start(enrollment, definition, services)
+    log = structlog.get_logger().bind(journey=definition.meta.id, state=str(enrollment.id))
+    coroutine = definition.run(to_user(enrollment, definition.meta), JourneyContext(passage))
+    watch = _Turns(definition)
+    try:
+        stop: Stop | None = await drive(coroutine, watch)
+    except JourneyExit as error:
+        passage.exiting = error
+        stop = None
+    except Exception as error:
+        if passage.exiting is None:
+            return _failed(passage, error, attempts)
+        log.warning("journey.failed_after_exit", error=repr(error))
+        stop = None
+    finally:
+        passage.close()
+        _close(coroutine, log)
+    return _ended(passage, stop)
+
+
+def _ended(passage: Passage, stop: Stop | None) -> Settlement | None:
+    match stop:
+        case Pause(wait=wait):
+            return _settlement(passage, "waiting", node=wait.label, wait=wait)
+        case Lost():
+            return None
+        case Later(after_seconds=seconds, reason=reason):
+            return _settlement(passage, "retry", error=reason, after_seconds=seconds)
+    if passage.exiting is not None:
+        why = passage.exiting.reason
+        passage.log("exited", "end-exited", reason=why)
+        return _settlement(passage, "exited", node="end-exited", reason=why)
+    passage.log("completed", "end-completed")
+    return _settlement(passage, "completed", node="end-completed")
+
+
+def _failed(passage: Passage, error: Exception, attempts: int) -> Settlement | None:
+    verdict = judge(
+        error,
+        passage.enrollment,
+        passage.definition,
+        attempts=attempts,
+        now=passage.real_now(),
+    )
+    log = structlog.get_logger().bind(
+        journey=passage.definition.meta.id, state=str(passage.enrollment.id)
+    )
+    if verdict.status == "leave":
+        log.warning("journey.advance_abandoned", error=verdict.message)
+        return None
+    if verdict.status == "retry":
+        log.warning(
+            "journey.advance_retried",
+            error=verdict.message,
+            attempt=passage.enrollment.attempt + 1,
+            after_seconds=verdict.after_seconds,
+        )
+        return _settlement(
+            passage, "retry", error=verdict.message, after_seconds=verdict.after_seconds
+        )
+    log.error("journey.failed", error=verdict.message, exc_info=error)
+    passage.log("failed", "failed", error=verdict.message)
+    return _settlement(passage, "failed", error=verdict.message)
+
+
+def _settlement(passage: Passage, status: str, **values: object) -> Settlement:
+    return Settlement(
+        enrollment=passage.enrollment,
+        status=status,  # type: ignore[arg-type]  # the callers above name the literals
+        first_seq=passage.journal.next_seq,
+        steps=tuple(passage.journal.fresh),
+        logs=tuple(passage.logs),
+        **{"node": passage.node, **values},  # type: ignore[arg-type]
+    )
+
+
+def _close(coroutine: object, log: structlog.stdlib.BoundLogger) -> None:
+    """Run the function's ``finally`` blocks; the outcome is decided and cannot change any more."""
+    close: Callable[[], None] = coroutine.close  # type: ignore[attr-defined]
+    try:
+        close()
+    except RuntimeError as error:
+        log.warning(
+            "journey.ignored_its_end",
+            error=str(error),
+            hint="a finally block or a bare except awaits something; it has no effect there",
+        )
+    except BaseException as error:
+        log.warning("journey.failed_while_closing", error=repr(error))
+
+
+class _Turns:
+    """Notices stretches in which a function blocks the event loop."""
+
+    def __init__(self, definition: JourneyDefinition) -> None:
+        self._definition = definition
+        self._began = 0.0
+
+    def __call__(self, begins: bool) -> None:
+        if begins:
+            self._began = time.perf_counter()
+            return
+        seconds = time.perf_counter() - self._began
+        if seconds > SLOW_TURN_SECONDS:
+            structlog.get_logger().warning(
+                "journey.blocked_the_loop",
+                journey=self._definition.meta.id,
+                place=self._definition.place,
+                seconds=round(seconds, 3),
+                hint="use asyncio.to_thread for slow work",
+            )

@@ -1,0 +1,94 @@
+"""Builds the journeys of a worker from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from hogsend.db import Database
+from hogsend.email.mailer import Mailer
+from hogsend.journeys.registry import JourneyRegistry
+from hogsend.journeys.runtime.advance import (
+    Advance,
+    AdvanceObserver,
+    AdvanceOptions,
+    Wakers,
+)
+from hogsend.journeys.runtime.offload import Offload
+from hogsend.journeys.runtime.passage import Services
+from hogsend.journeys.tasks import journey_tasks
+from hogsend.journeys.timer import Timer
+from hogsend.journeys.topic import JourneyTopic
+from hogsend.kernel.clock import Clock
+from hogsend.orchestrator.port import Submitter, Task
+from hogsend.settings import Settings
+
+if TYPE_CHECKING:
+    from hogsend.app import App
+
+_QUERY_THREADS = 4
+
+
+class _Nudge(Protocol):
+    def poke(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journeys:
+    """What a worker runs of the journeys; ``advance`` is the heart, for tests and tools."""
+
+    registry: JourneyRegistry
+    tasks: Sequence[Task]
+    topic: JourneyTopic
+    timer: Timer
+    advance: Advance
+    offload: Offload
+
+    def close(self) -> None:
+        """Stop the timer and the threads of effects."""
+        self.timer.stop()
+        self.offload.close()
+
+
+def build_journeys(
+    settings: Settings,
+    *,
+    db: Database,
+    app: App,
+    mailer: Mailer,
+    nudge: _Nudge,
+    submitter: Submitter,
+    clock: Clock,
+    new_id: Callable[[], UUID],
+    observe: AdvanceObserver | None = None,
+) -> Journeys:
+    """Everything between the outbox and the authors' functions; starts no thread.
+
+    Raises ConfigError for ENABLED_JOURNEYS that do not exist.
+    """
+    registry = JourneyRegistry(app, settings.enabled_journeys)
+    offload = Offload(
+        query_threads=_QUERY_THREADS, effect_threads=max(settings.database_pool_max, 1)
+    )
+    timer = Timer(db, poke=nudge.poke, clock=clock)
+    advance = Advance(
+        Services(db=db, offload=offload, mailer=mailer, clock=clock),
+        AdvanceOptions(
+            lease=timedelta(seconds=settings.lease_seconds),
+            attempts=settings.journey_attempts,
+        ),
+        wakers=Wakers(poke=nudge.poke, expect=timer.expect),
+        new_id=new_id,
+        observe=observe,
+    )
+    return Journeys(
+        registry=registry,
+        tasks=journey_tasks(registry, advance),
+        topic=JourneyTopic(registry=registry, submitter=submitter, batch=settings.advance_batch),
+        timer=timer,
+        advance=advance,
+        offload=offload,
+    )
