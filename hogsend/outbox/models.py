@@ -36,10 +36,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Not now: due again ``after``; ``error`` is shown to operators."""
+    """Not now: due again ``after``; ``error`` is shown to operators.
+
+    ``is_counted`` keeps the attempt in the row's count. Leave it out when the row is not to blame
+    (an engine that is away), or an outage would make every row look poisoned.
+    """
 
     after: timedelta
     error: str
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ RETURNING id
 -- name: retry_rows
 -- Due again later, unless an executor took them in the meantime.
 UPDATE outbox SET last_error = :error,
+  attempts = greatest(attempts - CAST(:uncounted AS integer), 0),
   available_at = now() + make_interval(secs => :after_seconds)
 WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
   AND holder IS NULL
@@ -78,12 +79,18 @@ ORDER BY id DESC LIMIT :limit
 
 -- name: measure_backlog
 -- Rows in the queue that nobody works on: how many, and the age of the oldest in seconds;
--- and how many are parked.
-SELECT count(*) FILTER (WHERE parked_at IS NULL AND holder IS NULL),
-       coalesce(extract(epoch FROM now() - min(created_at)
-         FILTER (WHERE parked_at IS NULL AND holder IS NULL)), 0)::float8,
-       count(*) FILTER (WHERE parked_at IS NOT NULL)
-FROM outbox
+-- and how many are parked. A row that was written for later counts from its due time.
+WITH measured AS (
+  SELECT parked_at IS NOT NULL AS is_parked,
+         parked_at IS NULL AND (holder IS NULL OR available_at <= now())
+           AND (attempts > 0 OR available_at <= now()) AS is_waiting,
+         CASE WHEN attempts > 0 THEN created_at ELSE greatest(created_at, available_at) END AS since
+  FROM outbox
+)
+SELECT count(*) FILTER (WHERE is_waiting),
+       coalesce(extract(epoch FROM now() - min(since) FILTER (WHERE is_waiting)), 0)::float8,
+       count(*) FILTER (WHERE is_parked)
+FROM measured
 
 -- name: poke
 -- Wakes every relay; sent outside the hot transaction because NOTIFY serialises commits.

@@ -9,20 +9,25 @@ from datetime import timedelta
 import structlog
 
 from hogsend.db import Database
+from hogsend.db.errors import DatabaseUnavailable
 from hogsend.errors import HogsendError
 from hogsend.outbox import store
 from hogsend.outbox.models import Delivery, Done, Held, OutboxRow, Park, Retry, TopicHandler
 
 CHANNEL = "hogsend_outbox"
 _UNKNOWN_TOPIC = Retry(after=timedelta(minutes=1), error="no handler for this topic here")
-_HANDLER_FAILED = timedelta(seconds=5)
+_FIRST_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 600.0
+_MOST_FAILURES = 12
+"""A row whose handler still raises at this hand-over (about an hour) is poison."""
 
 
 class Relay:
     """One thread: claim, deliver, note the outcome; sleeps until a NOTIFY or the poll interval.
 
     Any number of relays may run: claims skip each other's rows. A row is delivered at least
-    once; rows of one subject in order. Natural batching: under load a claim finds many rows,
+    once; rows of one subject in order. A handler that raises is given the rows one by one, so that
+    only the poisoned one waits, longer each time, and is parked in the end. Natural batching: under load a claim finds many rows,
     when quiet it finds one, and there is no linger timer.
     """
 
@@ -79,10 +84,17 @@ class Relay:
         if handler is None:
             return [_UNKNOWN_TOPIC] * len(rows)
         try:
-            return handler.deliver(rows)
+            deliveries = handler.deliver(rows)
+            if len(deliveries) != len(rows):
+                raise RuntimeError(f"{len(deliveries)} outcomes for {len(rows)} rows")
+        except DatabaseUnavailable:
+            raise  # no row's fault; all become due again by themselves
         except Exception as error:  # a handler bug must not stop the other topics
             self._log.exception("relay.handler_failed", topic=topic, rows=len(rows))
-            return [Retry(after=_HANDLER_FAILED, error=repr(error))] * len(rows)
+            if len(rows) == 1:
+                return [_after_failure(rows[0], error)]
+            return [self._deliver(topic, [row])[0] for row in rows]
+        return deliveries
 
     def _settle(self, rows: Sequence[OutboxRow], deliveries: Sequence[Delivery]) -> None:
         done: list[int] = []
@@ -101,7 +113,9 @@ class Relay:
                 case Held():
                     pass
         for retry, ids in later.items():
-            store.retry_rows(self._db, ids, after=retry.after, error=retry.error)
+            store.retry_rows(
+                self._db, ids, after=retry.after, error=retry.error, is_counted=retry.is_counted
+            )
         if done:
             store.delete_rows(self._db, done)
 
@@ -119,3 +133,10 @@ class Relay:
                     listener.wait(self._poll.total_seconds())
         finally:
             listener.close()
+
+
+def _after_failure(row: OutboxRow, error: Exception) -> Delivery:
+    if row.attempts >= _MOST_FAILURES:
+        return Park(error=repr(error))
+    seconds = min(_FIRST_PAUSE_SECONDS * 2 ** (row.attempts - 1), _LONGEST_PAUSE_SECONDS)
+    return Retry(after=timedelta(seconds=seconds), error=repr(error), is_counted=True)

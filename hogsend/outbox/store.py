@@ -13,6 +13,7 @@ from hogsend.outbox.models import OutboxRow, ParkedRow
 
 _Q = QueryFile(__package__, "outbox.sql")
 _NEWEST = 2**62
+_ERROR_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +90,25 @@ def delete_rows(db: Executor, ids: Sequence[int]) -> None:
     db.run(_Q["delete_rows"], ids=list(ids))
 
 
-def retry_rows(db: Executor, ids: Sequence[int], *, after: timedelta, error: str) -> None:
-    """Make rows due again later; rows an executor holds are left alone."""
-    db.run(_Q["retry_rows"], ids=list(ids), after_seconds=after.total_seconds(), error=error[:2000])
+def retry_rows(
+    db: Executor, ids: Sequence[int], *, after: timedelta, error: str, is_counted: bool = True
+) -> None:
+    """Make rows due again later; rows an executor holds are left alone.
+
+    With ``is_counted`` False the claim that brought them here is not counted as an attempt.
+    """
+    db.run(
+        _Q["retry_rows"],
+        ids=list(ids),
+        after_seconds=after.total_seconds(),
+        error=_storable(error),
+        uncounted=0 if is_counted else 1,
+    )
 
 
 def park_row(db: Executor, row_id: int, *, error: str) -> None:
     """Take a poisoned row out of the queue."""
-    db.run(_Q["park_row"], id=row_id, error=error[:2000])
+    db.run(_Q["park_row"], id=row_id, error=_storable(error))
 
 
 def unpark_row(db: Executor, row_id: int) -> bool:
@@ -131,3 +143,8 @@ def measure_backlog(db: Executor) -> Backlog:
 def poke(db: Executor) -> None:
     """Tell every relay that something is due."""
     db.run(_Q["poke"])
+
+
+def _storable(error: str) -> str:
+    """An error can quote anything; PostgreSQL stores neither NUL nor half a surrogate pair."""
+    return error[:_ERROR_LENGTH].replace("\0", "\ufffd").encode(errors="replace").decode()
