@@ -98,3 +98,9 @@ LANGUAGE sql STABLE AS $$
            SELECT 1 FROM email_suppressions s
            WHERE s.email = p_email AND s.suppressed_at IS NOT NULL)
 $$;
+
+-- The record follows a person who was merged; called by call_merge_hooks_v1.
+CREATE FUNCTION hogsend.on_merge_preferences_v1(p_survivor uuid, p_loser uuid) RETURNS void
+LANGUAGE sql AS $$
+  UPDATE preference_changes SET contact_id = p_survivor WHERE contact_id = p_loser
+$$;

@@ -79,6 +79,8 @@ class Router:
 
     def find(self, uri: str, req: Request | None = None) -> Found:
         """The endpoint of a path; never None, unknown paths answer with a 404 responder."""
+        if "\0" in uri:
+            return self, self._fallback(uri), {}, None  # PostgreSQL stores no NUL: nobody's name
         raw = "" if req is None else _raw_path(req.env)
         plain: str | None = uri
         if "%" in raw:
