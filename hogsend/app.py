@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hogsend.journeys.definitions import JourneyDefinitions, caller_directory
+from hogsend.journeys.definitions import JourneyDefinitions, Problem, caller_directory, caller_place
+from hogsend.preferences.lists import ListDefinition, problems_of
 
 
 class App(JourneyDefinitions):
@@ -20,6 +21,41 @@ class App(JourneyDefinitions):
         self.name = name
         self._home = caller_directory()
         self._templates = None if templates is None else Path(templates)
+        self._lists: dict[str, ListDefinition] = {}
+
+    @property
+    def lists(self) -> tuple[ListDefinition, ...]:
+        """Every well-defined list, in the order of the source."""
+        return tuple(self._lists.values())
+
+    def list(
+        self,
+        id: str,
+        *,
+        name: str,
+        description: str | None = None,
+        default_opt_in: bool = True,
+        enabled: bool = True,
+    ) -> ListDefinition:
+        """Declare a list people can join and leave; its id is the category of its mail.
+
+        ``default_opt_in`` False: only people who said yes get it.
+        """
+        found = ListDefinition(
+            id=id,
+            name=name,
+            description=description,
+            default_opt_in=default_opt_in,
+            enabled=enabled,
+        )
+        problems = problems_of(found)
+        if not problems and any(known.lower() == id.lower() for known in self._lists):
+            problems = ["the id is taken"]
+        place = caller_place()
+        self._problems += [Problem(place=place, message=f"list {id!r}: {p}") for p in problems]
+        if not problems:
+            self._lists[id] = found
+        return found
 
     @property
     def template_dirs(self) -> tuple[Path, ...]:

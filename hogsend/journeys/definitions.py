@@ -87,6 +87,12 @@ def place_of(function: object) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
 
 
+def caller_place(depth: int = 2) -> str:
+    """``file:line`` of the call of the caller."""
+    frame = sys._getframe(depth)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def caller_directory(depth: int = 2) -> Path | None:
     """The directory of the file that called the caller; None in a shell."""
     file = sys._getframe(depth).f_globals.get("__file__")

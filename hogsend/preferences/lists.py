@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hogsend.errors import ConfigError, NotFound
 
@@ -44,18 +44,34 @@ def define_list(
     default_opt_in: bool = True,
     enabled: bool = True,
 ) -> ListDefinition:
-    """A checked topic list, as content authors declare it; raises ConfigError."""
-    if _ID.fullmatch(id) is None:
-        raise ConfigError(
-            f"{id!r} is not a list id", hint="use 1 to 64 letters, digits, hyphens and underscores"
-        )
-    if id.lower() in RESERVED:
-        raise ConfigError(f"{id!r} is reserved", hint=f"reserved are {', '.join(sorted(RESERVED))}")
-    if not name.strip():
-        raise ConfigError(f"The list {id!r} needs a name")
-    return ListDefinition(
+    """A checked topic list; raises ConfigError."""
+    found = ListDefinition(
         id=id, name=name, description=description, default_opt_in=default_opt_in, enabled=enabled
     )
+    problems = problems_of(found)
+    if problems:
+        raise ConfigError(f"list {id!r}: {'; '.join(problems)}")
+    return found
+
+
+def problems_of(found: ListDefinition) -> list[str]:
+    """Everything that is wrong with a topic list; values come from content and may be anything."""
+    values: Any = found
+    problems = []
+    if not isinstance(values.id, str) or _ID.fullmatch(values.id) is None:
+        problems.append("the id must be 1 to 64 letters, digits, hyphens or underscores")
+    elif values.id.lower() in RESERVED:
+        problems.append(f"the id is reserved, like {', '.join(sorted(RESERVED))}")
+    if not isinstance(values.name, str) or not values.name.strip():
+        problems.append("name must be a text that is not empty")
+    if not isinstance(values.description, str | None):
+        problems.append("description must be a text")
+    problems += [
+        f"{name} must be True or False"
+        for name in ("default_opt_in", "enabled")
+        if not isinstance(getattr(values, name), bool)
+    ]
+    return problems
 
 
 IN_APP = ListDefinition(id="in_app", name="In-app feed", kind="channel")
