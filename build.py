@@ -113,8 +113,8 @@ def prepare_site(work: Path, lock: str, tools: Path) -> Path:
     filtered = work / f"{lock}.filtered.txt"
     filtered.write_text(without_unused(wanted.read_text("utf-8")), encoding="utf-8")
     with step(f"packages of requirements/{lock}.txt"):
-        command = [tools, "-m", "pip", *PIP_INSTALL, "--no-compile", "--target", unfinished]
-        run([*command, "-r", filtered])
+        options = ("--no-compile", "--target", unfinished, "-r", filtered)
+        run([tools, "-m", "pip", *PIP_INSTALL, *options])
     with step("trimmed and compiled"):
         trim(unfinished)
         compile_site(unfinished)
@@ -146,10 +146,15 @@ def pack(target: Path, sites: Sequence[Path], tools: Path) -> None:
     """One archive from site directories; the target is replaced when it is complete."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     with step(target.name) as told:
-        shiv = [tools, "-m", "shiv", "--entry-point", "hogsend.entry:main", "--reproducible"]
         places = [option for site in sites for option in ("--site-packages", site)]
-        python = ["--python", f"/usr/bin/env python{PYTHON}", "--output-file", unfinished]
-        run([*shiv, *places, *python], SOURCE_DATE_EPOCH=EPOCH)
+        run(
+            [
+                *(tools, "-m", "shiv", "--entry-point", "hogsend.entry:main", "--reproducible"),
+                *("--python", f"/usr/bin/env python{PYTHON}", "--output-file", unfinished),
+                *places,
+            ],
+            SOURCE_DATE_EPOCH=EPOCH,
+        )
         append_bytecode(unfinished, sites)
         unfinished.replace(target)
         told.append(f"{target.stat().st_size / 1e6:.1f} MB")

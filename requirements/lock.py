@@ -36,8 +36,9 @@ def main() -> None:
         for name, arguments in LOCKS.items():
             target = HERE / name
             target.unlink(missing_ok=True)
-            command = [programs / "pip-compile", *OPTIONS, "-o", target, *arguments]
-            subprocess.run(command, check=True, cwd=HERE)
+            subprocess.run(
+                [programs / "pip-compile", *OPTIONS, "-o", target, *arguments], check=True, cwd=HERE
+            )
             print(f"{target.name}: {target.read_text('utf-8').count('==')} packages")
     keep_named(HERE / "embedded.txt", (HERE / "embedded.in").read_text("utf-8"))
 

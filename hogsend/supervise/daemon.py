@@ -14,8 +14,8 @@ from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 
-from hogsend.supervise.deathsig import die_with
 from hogsend.supervise.instance import hold
+from hogsend.supervise.libc import die_with, release_memory
 from hogsend.supervise.plan import API, MIGRATE, POSTGRES, WORKER, Plan, find_configuration
 from hogsend.supervise.ready import ReadyWatch
 from hogsend.supervise.relay import Relay, SupervisorLog
@@ -36,6 +36,7 @@ def run(plan: Plan, *, sock: socket.socket, relay: Relay, programs: Path, ready:
     options = _Options(plan, sock=sock, relay=relay, programs=programs)
     options.realize(["-n", "-c", str(find_configuration())], doc=supervisord.__doc__)
     options.first, options.test = True, False
+    release_memory()
     daemon = _Daemon(options, plan=plan, relay=relay, ready=ready)
     try:
         daemon.main()

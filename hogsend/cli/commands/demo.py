@@ -17,6 +17,7 @@ import urllib3
 from hogsend.access.api_keys import create_api_key, revoke_api_key
 from hogsend.cli.demo_instance import Target, find_running, temporary
 from hogsend.db import Database, DatabaseOptions, QueryFile
+from hogsend.embedded.data_directory import locate
 from hogsend.errors import HogsendError
 from hogsend.kernel.ids import uuid7
 
@@ -24,6 +25,7 @@ _Q = QueryFile("hogsend.cli.commands", "demo.sql")
 _EVENT = "user.signed_up"
 _JOURNEY = "welcome"
 _POLL_SECONDS = 0.05
+_DEFAULT_DATA_DIR = Path("./.hogsend")
 _ENDED = ("completed", "failed", "exited")
 
 
@@ -50,7 +52,7 @@ class Mail:
     "--data-dir",
     envvar="HOGSEND_DATA_DIR",
     type=click.Path(path_type=Path),
-    default=Path("./.hogsend"),
+    default=_DEFAULT_DATA_DIR,
     help="Where a running supervisor keeps its data.",
 )
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
@@ -91,7 +93,7 @@ def _target(
             raise click.UsageError("--url needs --database-url (or DATABASE_URL)")
         yield Target(url=url.rstrip("/"), database_url=database_url, mail=None)
         return
-    running = find_running(data_dir)
+    running = find_running(locate(data_dir, is_chosen=data_dir != _DEFAULT_DATA_DIR))
     if running is not None:
         say(f"using the instance at {running.url}")
         yield running
