@@ -12,6 +12,7 @@ from typing import TypeVar, Unpack
 from hogsend.errors import ConfigError
 from hogsend.journeys.checks import check_fields, check_function
 from hogsend.journeys.meta import JourneyDefinition, JourneyFields, RunFunction
+from hogsend.journeys.version import hash_of
 
 FunctionT = TypeVar("FunctionT", bound=RunFunction)
 
@@ -77,7 +78,9 @@ class JourneyDefinitions:
             if taken is not None:
                 problems.append(f"the id is taken by {taken.meta.id!r} at {taken.place}")
             if not problems:
-                self._journeys[meta.id] = JourneyDefinition(meta=meta, run=function, place=place)
+                self._journeys[meta.id] = JourneyDefinition(
+                    meta=meta, run=function, place=place, version_hash=hash_of(meta, function)
+                )
         self._problems += [Problem(place=place, message=f"{name}: {p}") for p in problems]
 
 
