@@ -265,11 +265,12 @@ CREATE FUNCTION hogsend.create_contact_v1(
   p_patch jsonb, p_source text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+  -- Not now(): of two people made by one batch the first is the older one, should they merge.
   INSERT INTO contacts (id, external_id, email, anonymous_id, discord_id, properties, source,
-                        sourced_at)
+                        sourced_at, first_seen_at, last_seen_at)
     VALUES (p_id, p_external_id, p_email, p_anonymous_id, p_discord_id,
             hogsend.patch_properties_v1('{}', coalesce(p_patch, '{}')), p_source,
-            CASE WHEN p_source IS NOT NULL THEN now() END)
+            CASE WHEN p_source IS NOT NULL THEN now() END, clock_timestamp(), clock_timestamp())
     ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN RETURN false; END IF;
   PERFORM hogsend.add_alias_v1(p_id, k.kind, k.value, NULL, 'resolve') FROM (VALUES
@@ -406,6 +407,10 @@ BEGIN
     event_id := coalesce(event_id, p_event_id);
     stored := event_id = p_event_id;   -- our own statement, repeated after a lost answer
     RETURN;
+  END IF;
+
+  IF v_found IS NOT NULL AND p_groups IS NOT NULL THEN
+    PERFORM hogsend.associate_groups_v1(v_found, p_groups);
   END IF;
 
   -- 3. whom it stops

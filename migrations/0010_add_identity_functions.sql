@@ -139,6 +139,11 @@ BEGIN
   PERFORM hogsend.fold_preferences_v1(p_survivor, p_loser);
   UPDATE email_preferences SET contact_id = p_survivor, updated_at = now()
     WHERE contact_id = p_loser;
+  UPDATE preference_changes SET contact_id = p_survivor WHERE contact_id = p_loser;
+  DELETE FROM group_memberships l USING group_memberships s
+    WHERE l.contact_id = p_loser AND s.contact_id = p_survivor AND s.group_id = l.group_id;
+  UPDATE group_memberships SET contact_id = p_survivor, updated_at = now()
+    WHERE contact_id = p_loser;
   PERFORM hogsend.call_merge_hooks_v1(p_survivor, p_loser);
 END $$;
 
@@ -283,6 +288,23 @@ BEGIN
     WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
       OR s.intended_to = ANY (v_emails)
     ORDER BY t.created_at, t.id;
+  RETURN QUERY SELECT 'link_clicks', to_jsonb(t) FROM link_clicks t
+    JOIN tracked_links l ON l.id = t.tracked_link_id
+    JOIN email_sends s ON s.id = l.email_send_id
+    WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
+      OR s.intended_to = ANY (v_emails)
+    ORDER BY t.clicked_at, t.id;
+  RETURN QUERY SELECT 'machine_hits', to_jsonb(t) FROM machine_hits t
+    JOIN email_sends s ON s.id = t.email_send_id
+    WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
+      OR s.intended_to = ANY (v_emails)
+    ORDER BY t.hit_at, t.id;
+  RETURN QUERY SELECT 'preference_changes', to_jsonb(t) FROM preference_changes t
+    WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.id;
+  RETURN QUERY SELECT 'group_memberships', to_jsonb(t) || jsonb_build_object(
+      'group_type', g.group_type, 'group_key', g.group_key)
+    FROM group_memberships t JOIN groups g ON g.id = t.group_id
+    WHERE t.contact_id = p_contact_id ORDER BY t.joined_at, t.id;
   RETURN QUERY SELECT 'email_preferences', to_jsonb(t) FROM email_preferences t
     WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'email_suppressions', to_jsonb(t) FROM email_suppressions t
@@ -334,8 +356,14 @@ BEGIN
   RETURN QUERY WITH d AS (DELETE FROM outbox o
       WHERE o.ref_id = ANY (v_states)
         OR o.subject = ANY (SELECT k || '/' || (o.payload ->> 'journey') FROM unnest(v_keys) k)
-        OR o.topic = 'outbound.event' AND o.subject = 'contact/' || p_contact_id RETURNING 1)
+        OR o.topic = 'outbound.event' AND o.subject = 'contact/' || p_contact_id
+        OR o.topic = 'tracking.hit' AND o.payload ->> 'send' = ANY (v_sends::text[]) RETURNING 1)
     SELECT 'outbox', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM machine_hits WHERE email_send_id = ANY (v_sends) RETURNING 1)
+    SELECT 'machine_hits', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM link_clicks c USING tracked_links l
+      WHERE l.id = c.tracked_link_id AND l.email_send_id = ANY (v_sends) RETURNING 1)
+    SELECT 'link_clicks', count(*) FROM d;
   RETURN QUERY WITH d AS (DELETE FROM tracked_links WHERE email_send_id = ANY (v_sends) RETURNING 1)
     SELECT 'tracked_links', count(*) FROM d;
   RETURN QUERY WITH d AS (DELETE FROM email_sends WHERE id = ANY (v_sends) RETURNING 1)
@@ -358,6 +386,12 @@ BEGIN
   RETURN QUERY WITH d AS (DELETE FROM email_preferences
       WHERE contact_id = p_contact_id OR email = ANY (v_emails) RETURNING 1)
     SELECT 'email_preferences', count(*) FROM d;
+  RETURN QUERY WITH d AS (DELETE FROM preference_changes
+      WHERE contact_id = p_contact_id OR email = ANY (v_emails) RETURNING 1)
+    SELECT 'preference_changes', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM group_memberships WHERE contact_id = ANY (v_rows) RETURNING 1)
+    SELECT 'group_memberships', count(*) FROM d;
   RETURN QUERY WITH d AS (
       DELETE FROM email_suppressions WHERE email = ANY (v_emails) RETURNING 1)
     SELECT 'email_suppressions', count(*) FROM d;
