@@ -38,8 +38,8 @@ class Held:
 class Retry:
     """Not now: due again ``after``; ``error`` is shown to operators.
 
-    ``is_counted`` keeps the attempt in the row's count. Leave it out when the row is not to blame
-    (an engine that is away), or an outage would make every row look poisoned.
+    ``is_counted`` keeps the attempt in the row's count; the twelfth such row is parked. Leave it
+    out when the row is not to blame (an engine that is away): an outage poisons nothing.
     """
 
     after: timedelta

@@ -19,7 +19,7 @@ _UNKNOWN_TOPIC = Retry(after=timedelta(minutes=1), error="no handler for this to
 _FIRST_PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 600.0
 _MOST_FAILURES = 12
-"""A row whose handler still raises at this hand-over (about an hour) is poison."""
+"""A row that still fails at this hand-over (after about an hour) is poison."""
 
 
 class Relay:
@@ -27,8 +27,8 @@ class Relay:
 
     Any number of relays may run: claims skip each other's rows. A row is delivered at least
     once; rows of one subject in order. A handler that raises is given the rows one by one, so that
-    only the poisoned one waits, longer each time, and is parked in the end. Natural batching: under load a claim finds many rows,
-    when quiet it finds one, and there is no linger timer.
+    only the poisoned one waits, longer each time, and is parked in the end. Natural batching:
+    under load a claim finds many rows, when quiet it finds one, and there is no linger timer.
     """
 
     def __init__(
@@ -103,13 +103,12 @@ class Relay:
             match delivery:
                 case Done():
                     done.append(row.id)
+                case Retry(is_counted=True, error=error) if row.attempts >= _MOST_FAILURES:
+                    self._park(row, error)
                 case Retry():
                     later.setdefault(delivery, []).append(row.id)
                 case Park(error=error):
-                    self._log.error(
-                        "relay.row_parked", outbox_id=row.id, topic=row.topic, error=error
-                    )
-                    store.park_row(self._db, row.id, error=error)
+                    self._park(row, error)
                 case Held():
                     pass
         for retry, ids in later.items():
@@ -118,6 +117,10 @@ class Relay:
             )
         if done:
             store.delete_rows(self._db, done)
+
+    def _park(self, row: OutboxRow, error: str) -> None:
+        self._log.error("relay.row_parked", outbox_id=row.id, topic=row.topic, error=error)
+        store.park_row(self._db, row.id, error=error)
 
     def _run(self) -> None:
         listener = self._db.listener([CHANNEL])
@@ -136,7 +139,5 @@ class Relay:
 
 
 def _after_failure(row: OutboxRow, error: Exception) -> Delivery:
-    if row.attempts >= _MOST_FAILURES:
-        return Park(error=repr(error))
     seconds = min(_FIRST_PAUSE_SECONDS * 2 ** (row.attempts - 1), _LONGEST_PAUSE_SECONDS)
     return Retry(after=timedelta(seconds=seconds), error=repr(error), is_counted=True)

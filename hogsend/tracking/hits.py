@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from hogsend.db import Executor
+from hogsend.db.errors import DatabaseUnavailable
 from hogsend.errors import HogsendError
 from hogsend.events.models import Ingested, NewEvent
 from hogsend.kernel.clock import Clock
@@ -133,5 +134,9 @@ def _event(
 
 def _to_delivery(outcome: Ingested | HogsendError | None) -> Delivery:
     if isinstance(outcome, HogsendError):
-        return Retry(after=_RETRY, error=str(outcome))
+        return Retry(
+            after=_RETRY,
+            error=str(outcome),
+            is_counted=not isinstance(outcome, DatabaseUnavailable),
+        )
     return Done()
