@@ -14,10 +14,11 @@ from hogsend.kv.client import Kv, KvUnavailable
 class HeartbeatThread:
     """Beats every ten seconds and says goodbye at the end; Redis may be away."""
 
-    def __init__(self, kv: Kv, *, instance: str, clock: Clock) -> None:
+    def __init__(self, kv: Kv, *, instance: str, clock: Clock, version: str = "") -> None:
         self._kv = kv
         self._instance = instance
         self._clock = clock
+        self._version = version
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -41,7 +42,12 @@ class HeartbeatThread:
         is_reported = False
         while True:
             try:
-                heartbeat.write(self._kv, instance=self._instance, now=self._clock.now())
+                heartbeat.write(
+                    self._kv,
+                    instance=self._instance,
+                    now=self._clock.now(),
+                    version=self._version,
+                )
                 is_reported = False
             except KvUnavailable as error:
                 if not is_reported:

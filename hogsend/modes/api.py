@@ -122,9 +122,9 @@ def run(settings: Settings, build: Build) -> int:
 
 
 def _compose(settings: Settings) -> ApiContainer:
-    from hogsend import container
+    from hogsend.container import api as composition
 
-    return container.build_api(settings)
+    return composition.build_api(settings)
 
 
 def _may_start(container: ApiContainer) -> bool:

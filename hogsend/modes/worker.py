@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from hogsend import container as composition
 from hogsend import settings as environment
-from hogsend.container import WorkerContainer
+from hogsend.container import worker as composition
+from hogsend.container.worker import WorkerContainer
 from hogsend.errors import HogsendError
 from hogsend.modes.watchdog import Watchdog
 from hogsend.ops.boot_guard import check_schema
@@ -98,6 +98,7 @@ def _hooks(container: WorkerContainer, watchdog: Watchdog) -> ServeHooks:
 
     def on_stopping() -> None:
         log.info("shutting down worker")
+        watchdog.stop()  # threads that end from now on were told to
         container.request_stop_shipping()
 
     return ServeHooks(on_ready=on_ready, on_stopping=on_stopping)

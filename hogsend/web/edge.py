@@ -24,6 +24,7 @@ SECURITY_HEADERS: dict[str, str] = {
     "x-permitted-cross-domain-policies": "none",
     "x-xss-protection": "0",
 }
+_NEGOTIABLE = ("cross-origin-resource-policy", "referrer-policy")
 _METHODS = "GET,HEAD,PUT,POST,DELETE,PATCH"
 # Browsers may read these from our answers; without it retry logic in pages is blind.
 _EXPOSED = (
@@ -40,8 +41,9 @@ ACCESS_LOG_EVENT = "request"
 class Edge:
     """Falcon middleware: the outermost layer, seen by errors and unknown paths too.
 
-    A route may set ``Cross-Origin-Resource-Policy`` itself (tracking pixel, browser bundle);
-    the other security headers are not negotiable.
+    A route may set ``Cross-Origin-Resource-Policy`` itself (tracking pixel, browser bundle) and
+    ``Referrer-Policy`` (pages whose forms must show their origin); the other security headers are
+    not negotiable.
     """
 
     def __init__(self, *, is_access_logged: bool) -> None:
@@ -65,10 +67,9 @@ class Edge:
     ) -> None:
         """Add the headers every answer has, compress, log."""
         headers = resp._headers
-        corp = headers.get("cross-origin-resource-policy")
+        own = [(name, headers[name]) for name in _NEGOTIABLE if name in headers]
         headers.update(SECURITY_HEADERS)
-        if corp is not None:
-            headers["cross-origin-resource-policy"] = corp
+        headers.update(own)
         origin = req.env.get("HTTP_ORIGIN")
         if origin is not None:
             headers["access-control-allow-origin"] = origin

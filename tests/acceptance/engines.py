@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from hogsend.container import LOCAL_WORKER_LOCK
+from hogsend.container.engine import LOCAL_WORKER_LOCK
 from hogsend.db.locks import AdvisoryLock
 from hogsend.db.queries import Query
 from tests.fakes.hatchet_engine import StubEngine

@@ -32,7 +32,7 @@ def test_kv_put_get_delete_round_trips(kv: Kv) -> None:
 def test_heartbeat_last_worker_takes_the_legacy_key_along(kv: Kv) -> None:
     assert heartbeat.read(kv, now=NOW).last_seen_at is None
     heartbeat.write(kv, instance="a:1", now=NOW)
-    heartbeat.write(kv, instance="b:2", now=NOW + timedelta(seconds=5))
+    heartbeat.write(kv, instance="b:2", now=NOW + timedelta(seconds=5), version="1.2.3")
 
     seen = heartbeat.read(kv, now=NOW + timedelta(seconds=6))
     heartbeat.remove(kv, instance="b:2", now=NOW + timedelta(seconds=7))
@@ -41,6 +41,8 @@ def test_heartbeat_last_worker_takes_the_legacy_key_along(kv: Kv) -> None:
 
     assert seen.last_seen_at == NOW + timedelta(seconds=5)
     assert seen.instances == {"a:1": NOW, "b:2": NOW + timedelta(seconds=5)}
+    assert seen.versions == {"a:1": "", "b:2": "1.2.3"}
+    assert after_one.versions == {"a:1": ""}
     assert after_one.last_seen_at is not None
     assert set(after_one.instances) == {"a:1"}
     assert heartbeat.read(kv, now=NOW + timedelta(seconds=10)).last_seen_at is None

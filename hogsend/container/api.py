@@ -1,0 +1,154 @@
+"""What api mode serves: every slice's routes, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hogsend import __version__
+from hogsend.access.cache import ApiKeyCache
+from hogsend.access.guards import Guards
+from hogsend.access.limits import FailedAttempts, RateLimits, RateRule
+from hogsend.access.store import has_admins
+from hogsend.container.engine import describe_engine
+from hogsend.container.parts import Parts, lay
+from hogsend.db import Database
+from hogsend.db.schema_version import SchemaStatus
+from hogsend.events import api as events_api
+from hogsend.events.batching import BatchingIngest
+from hogsend.kv import heartbeat
+from hogsend.kv.quota import Quota
+from hogsend.kv.rate_limit import RateLimiter
+from hogsend.ops import api as ops_api
+from hogsend.ops.health import Health
+from hogsend.ops.probes import LiveProbes
+from hogsend.settings import Settings
+from hogsend.web.route import PrefixGuard, Route
+
+if TYPE_CHECKING:
+    from hogsend.access.wiring import Signing
+
+
+@dataclass(slots=True, kw_only=True)
+class ApiContainer:
+    """What api mode serves."""
+
+    parts: Parts
+    health: Health
+    routes: Sequence[Route]
+    prefix_guards: Sequence[PrefixGuard]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was built from."""
+        return self.parts.settings
+
+    @property
+    def db(self) -> Database:
+        """The pool."""
+        return self.parts.db
+
+    @property
+    def ready_fields(self) -> Mapping[str, object]:
+        """Counts and versions for the ready line."""
+        return {
+            "engineVersion": __version__,
+            "journeys": len(self.parts.registry.ids),
+            "buckets": 0,
+        }
+
+    def read_schema(self) -> SchemaStatus:
+        """Both migration tracks; raises DatabaseError."""
+        return self.parts.read_schema()
+
+    def close(self) -> None:
+        """Close everything in reverse order; idempotent."""
+        self.parts.closing.close()
+
+
+def build_api(settings: Settings) -> ApiContainer:
+    """Everything the api needs. Raises ConfigError for content that cannot be loaded."""
+    from hogsend.access.wiring import build_signing
+
+    parts = lay(settings, threads=settings.api_threads)
+    guards = _build_guards(parts)
+    signing = build_signing(settings, parts.db, kv=parts.kv, clock=parts.clock, mail=None)
+    health = _build_health(parts)
+    return ApiContainer(
+        parts=parts,
+        health=health,
+        routes=[
+            *ops_api.routes(health, needs_setup=lambda: not has_admins(parts.db)),
+            *_event_routes(parts, guards),
+            *_operator_routes(parts, health, signing),
+        ],
+        prefix_guards=guards.prefixes(),
+    )
+
+
+def _build_guards(parts: Parts) -> Guards:
+    settings = parts.settings
+    is_counted = settings.node_env != "test"
+    limiter = RateLimiter(parts.kv, clock=parts.clock)
+    return Guards(
+        parts.closed(ApiKeyCache(parts.db, clock=parts.clock)),
+        clock=parts.clock,
+        admin_api_key=settings.admin_api_key,
+        limits=RateLimits(limiter, Quota(parts.kv, clock=parts.clock)) if is_counted else None,
+        failures=FailedAttempts(
+            limiter if is_counted else None, limit=settings.failed_auth_per_minute
+        ),
+    )
+
+
+def _build_health(parts: Parts) -> Health:
+    probes = LiveProbes(db=parts.db, kv=parts.kv, clock=parts.clock, read_schema=parts.read_schema)
+    return Health(probes, clock=parts.clock, started_at=parts.clock.now())
+
+
+def _event_routes(parts: Parts, guards: Guards) -> list[Route]:
+    settings = parts.settings
+    events = events_api.EventsApi(
+        sink=BatchingIngest(parts.ingest) if settings.ingest_batch else parts.ingest,
+        bulk=parts.ingest,
+        signer=parts.signer,
+        clock=parts.clock,
+        is_suspended=settings.ingest_suspended,
+    )
+    return events_api.routes(
+        events,
+        guards,
+        limit=RateRule(name="events", limit=settings.events_per_minute, is_large=True),
+        address_limit=RateRule(
+            name="browser-events", limit=settings.browser_events_per_minute, is_large=True
+        ),
+    )
+
+
+def _operator_routes(parts: Parts, health: Health, signing: Signing) -> list[Route]:
+    """Sign-in and Studio."""
+    from hogsend.access import auth_api
+    from hogsend.studio import wiring as studio
+
+    settings = parts.settings
+    return [
+        *auth_api.routes(signing.api),
+        *studio.routes(
+            studio.StudioParts(
+                db=parts.db,
+                health=health,
+                sessions=signing.sessions,
+                resets=signing.resets,
+                sign_in_flow=signing.flow,
+                cookie=signing.cookie,
+                origins=signing.origins,
+                secret=settings.better_auth_secret,
+                has_mail=signing.has_mail,
+                has_admins=lambda: has_admins(parts.db),
+                read_workers=lambda: heartbeat.read(parts.kv, now=parts.clock.now()),
+                engine=describe_engine(settings),
+                mail_directory=settings.outbox_dir,
+            )
+        ),
+    ]

@@ -1,0 +1,94 @@
+"""What api and worker both stand on."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from hogsend.db import Database, DatabaseOptions
+from hogsend.db.schema_version import SchemaStatus, probe
+from hogsend.events.ingest import Ingest
+from hogsend.journeys.content import load_app
+from hogsend.journeys.registry import JourneyRegistry
+from hogsend.kernel.clock import Clock, SystemClock
+from hogsend.kernel.ids import uuid7
+from hogsend.kernel.tokens import TokenSigner
+from hogsend.kv import Kv
+from hogsend.outbox import Nudge
+from hogsend.settings import Settings
+
+if TYPE_CHECKING:
+    from hogsend.app import App
+
+
+class Closable(Protocol):
+    """Holds something until it is closed."""
+
+    def close(self) -> None:
+        """Free it; idempotent."""
+        ...
+
+
+ClosableT = TypeVar("ClosableT", bound=Closable)
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """Settings, content, database, Redis and the way in for events."""
+
+    settings: Settings
+    clock: Clock
+    app: App
+    registry: JourneyRegistry
+    db: Database
+    kv: Kv
+    nudge: Nudge
+    signer: TokenSigner
+    ingest: Ingest
+    closing: ExitStack = field(repr=False)
+
+    def closed(self, part: ClosableT) -> ClosableT:
+        """Close ``part`` when the container is closed; answers it."""
+        self.closing.callback(part.close)
+        return part
+
+    def read_schema(self) -> SchemaStatus:
+        """Both migration tracks; raises DatabaseError."""
+        return probe(self.db, client_folder=self.settings.client_migrations_folder)
+
+
+def lay(settings: Settings, *, threads: int) -> Parts:
+    """The ground of a process whose ``threads`` each need a connection.
+
+    Raises ConfigError for content that cannot be loaded.
+    """
+    closing = ExitStack()
+    app = load_app(settings.app, settings.content_dir)
+    registry = JourneyRegistry(app, settings.enabled_journeys)
+    db = Database(
+        DatabaseOptions(
+            url=settings.database_url,
+            pool_size=min(threads + 2, settings.database_pool_max),
+            prepare=settings.db_prepare,
+        )
+    )
+    closing.callback(db.close)
+    kv = Kv(settings.redis_url, prefix=settings.redis_prefix)
+    closing.callback(kv.close)
+    nudge = Nudge(db)
+    closing.callback(nudge.close)
+    return Parts(
+        settings=settings,
+        clock=SystemClock(),
+        app=app,
+        registry=registry,
+        db=db,
+        kv=kv,
+        nudge=nudge,
+        signer=TokenSigner(
+            settings.better_auth_secret, previous=settings.better_auth_secret_previous
+        ),
+        ingest=Ingest(db=db, matcher=registry, nudge=nudge, new_id=uuid7),
+        closing=closing,
+    )
