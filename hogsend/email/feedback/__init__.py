@@ -1,0 +1,1 @@
+"""What providers report after they took a mail."""
