@@ -406,6 +406,10 @@ BEGIN
     SELECT e.id INTO event_id FROM user_events e WHERE e.idempotency_key = p_idempotency_key;
     event_id := coalesce(event_id, p_event_id);
     stored := event_id = p_event_id;   -- our own statement, repeated after a lost answer
+    IF NOT stored THEN
+      PERFORM hogsend.check_repeat_v1(p_idempotency_key, v_found, ingest_event_v1.contact_key,
+        p_event, p_properties, p_groups, p_value, p_currency, p_occurred_at);
+    END IF;
     RETURN;
   END IF;
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -52,9 +53,9 @@ class BulkSink(Protocol):
 
 
 class ListWriter(Protocol):
-    """Joins and leaves lists for the person of an event."""
+    """Joins and leaves lists for the person of an event; ``preferences.ContactLists``."""
 
-    def apply(self, event: NewEvent, ingested: Ingested, lists: Mapping[str, bool]) -> None:
+    def apply(self, contact_id: UUID | None, lists: Mapping[str, bool], *, source: str) -> None:
         """Write memberships; the message of a HogsendError becomes ``listsError``."""
         ...
 
@@ -83,7 +84,7 @@ class EventsApi:
         ingested = self.sink.ingest(event)
         answer = to_answer(ingested)
         if body.lists:
-            problem = self._apply_lists(principal, body, event, ingested)
+            problem = self._apply_lists(principal, body.lists, ingested)
             if problem is not None:
                 answer["listsError"] = problem
         resp.json(answer, 202)
@@ -111,8 +112,8 @@ class EventsApi:
             except (ValidationError, HogsendError) as error:
                 results[index] = _failure(error)
         answers = self.bulk.ingest_many([event for _, _, event in accepted]) if accepted else []
-        for (index, body, event), answer in zip(accepted, answers, strict=True):
-            results[index] = self._result(req.principal, body, event, answer)
+        for (index, body, _), answer in zip(accepted, answers, strict=True):
+            results[index] = self._result(req.principal, body, answer)
         failed = sum(1 for result in results if result["status"] != 202)
         resp.json(
             {"accepted": len(results) - failed, "failed": failed, "results": results},
@@ -146,15 +147,14 @@ class EventsApi:
         return event
 
     def _apply_lists(
-        self, principal: Principal, body: EventBody, event: NewEvent, ingested: Ingested
+        self, principal: Principal, lists: Mapping[str, bool], ingested: Ingested
     ) -> str | None:
-        # As in the reference: a page that acts for somebody does not manage their lists here.
-        if principal.is_publishable and (body.user_id is not None or body.email is not None):
-            return None
+        # A page has proved whom it acts for by now; who is anonymous has no address.
         if self.lists is None:
             return _LISTS_OFF
+        source = "browser" if principal.is_publishable else "api"
         try:
-            self.lists.apply(event, ingested, body.lists or {})
+            self.lists.apply(ingested.contact_id, lists, source=source)
         except HogsendError as error:
             return error.message
         return None
@@ -163,14 +163,13 @@ class EventsApi:
         self,
         principal: Principal,
         body: EventBody,
-        event: NewEvent,
         answer: Ingested | HogsendError,
     ) -> dict[str, object]:
         if isinstance(answer, HogsendError):
             return _failure(answer)
         result = {"status": 202, **to_answer(answer)}
         if body.lists:
-            problem = self._apply_lists(principal, body, event, answer)
+            problem = self._apply_lists(principal, body.lists, answer)
             if problem is not None:
                 result["listsError"] = problem
         return result

@@ -13,6 +13,7 @@ from hogsend.db.errors import DatabaseError, DatabaseUnavailable
 from hogsend.errors import HogsendError, NotAllowed
 from hogsend.events.matching import EventMatcher
 from hogsend.events.models import ExitResult, Ingested, NewEvent
+from hogsend.events.repeats import reused_key
 from hogsend.kernel.wire_json import iso_z
 
 _Q = QueryFile(__package__, "events.sql")
@@ -51,13 +52,20 @@ class Ingest:
         """Store one event; a repeated idempotency key answers ``stored=False``.
 
         An event pinned to somebody who was deleted is dropped (``stored=False``). Raises
-        NotAllowed when an anonymous-only event names an identified contact, and
-        DatabaseUnavailable when nothing could be stored.
+        NotAllowed when an anonymous-only event names an identified contact, Conflict when the
+        key of a caller was used for another event, and DatabaseUnavailable when nothing could be
+        stored.
         """
         params = self._params(event)
-        row = repeat(lambda: _store(self._db, params))
-        if row[_REFUSED] == _UNDECIDED:
-            row = repeat(lambda: self._decide_and_store(event, params))
+        try:
+            row = repeat(lambda: _store(self._db, params))
+            if row[_REFUSED] == _UNDECIDED:
+                row = repeat(lambda: self._decide_and_store(event, params))
+        except DatabaseError as error:
+            conflict = reused_key(error)
+            if conflict is None:
+                raise
+            raise conflict from error
         answer = _answer(row)
         if isinstance(answer, HogsendError):
             raise answer

@@ -65,10 +65,10 @@ def test_event_of_nobody_names_groups_without_making_them(
 
 
 def test_duplicate_event_adds_no_groups(database: Database, ingest: Ingest) -> None:
-    ingest.ingest(NewEvent(name="seen", external_id="u1", idempotency_key="api:k"))
+    ingest.ingest(NewEvent(name="seen", external_id="u1", idempotency_key="bucket:k"))
 
     ingest.ingest(
-        NewEvent(name="seen", external_id="u1", idempotency_key="api:k", groups={"company": "x"})
+        NewEvent(name="seen", external_id="u1", idempotency_key="bucket:k", groups={"company": "x"})
     )
 
     assert members(database) == []
