@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from hogsend.db import Database
+from hogsend.db import Executor
 from hogsend.errors import HogsendError
 from hogsend.journeys import store
 from hogsend.kernel.clock import Clock
@@ -27,7 +27,7 @@ class Timer:
 
     def __init__(
         self,
-        db: Database,
+        db: Executor,
         *,
         poke: Callable[[], None],
         clock: Clock,

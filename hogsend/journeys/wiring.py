@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from hogsend.db import Database
-from hogsend.email.mailer import Mailer
+from hogsend.db import Executor
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import (
     Advance,
@@ -18,7 +17,7 @@ from hogsend.journeys.runtime.advance import (
     Wakers,
 )
 from hogsend.journeys.runtime.offload import Offload
-from hogsend.journeys.runtime.passage import Services
+from hogsend.journeys.runtime.passage import Sends, Services
 from hogsend.journeys.tasks import journey_tasks
 from hogsend.journeys.timer import Timer
 from hogsend.journeys.topic import JourneyTopic
@@ -56,9 +55,9 @@ class Journeys:
 def build_journeys(
     settings: Settings,
     *,
-    db: Database,
+    db: Executor,
     app: App,
-    mailer: Mailer,
+    mailer: Sends,
     nudge: _Nudge,
     submitter: Submitter,
     clock: Clock,

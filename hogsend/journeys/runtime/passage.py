@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from hogsend.db import Database
-from hogsend.email.mailer import Mailer
+from hogsend.db import Executor
+from hogsend.email.models import SendRequest, SendResult
 from hogsend.journeys import store
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment, LogEntry, NewWait, Step
@@ -30,13 +30,19 @@ MOST_CALLS = 1000
 """Calls of one advance; more is a loop that never waits."""
 
 
+class Sends(Protocol):
+    """The mailer, as journeys see it; see hogsend.email.mailer.Mailer.send."""
+
+    def send(self, request: SendRequest) -> SendResult: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What journeys reach outside themselves with."""
 
-    db: Database
+    db: Executor
     offload: Offload
-    mailer: Mailer
+    mailer: Sends
     clock: Clock
 
 
