@@ -17,12 +17,15 @@ from hogsend.db import Database
 from hogsend.db.schema_version import SchemaStatus
 from hogsend.events import api as events_api
 from hogsend.events.batching import BatchingIngest
+from hogsend.groups import api as groups_api
+from hogsend.kernel.ids import uuid7
 from hogsend.kv import heartbeat
 from hogsend.kv.quota import Quota
 from hogsend.kv.rate_limit import RateLimiter
 from hogsend.ops import api as ops_api
 from hogsend.ops.health import Health
 from hogsend.ops.probes import LiveProbes
+from hogsend.preferences.wiring import Lists, build_lists
 from hogsend.settings import Settings
 from hogsend.web.route import PrefixGuard, Route
 
@@ -75,12 +78,15 @@ def build_api(settings: Settings) -> ApiContainer:
     guards = _build_guards(parts)
     signing = build_signing(settings, parts.db, kv=parts.kv, clock=parts.clock, mail=None)
     health = _build_health(parts)
+    lists = _build_lists(parts, guards)
     return ApiContainer(
         parts=parts,
         health=health,
         routes=[
             *ops_api.routes(health, needs_setup=lambda: not has_admins(parts.db)),
-            *_event_routes(parts, guards),
+            *_event_routes(parts, guards, lists),
+            *lists.routes,
+            *groups_api.routes(groups_api.GroupsApi(db=parts.db), guards),
             *_operator_routes(parts, health, signing),
         ],
         prefix_guards=guards.prefixes(),
@@ -107,13 +113,26 @@ def _build_health(parts: Parts) -> Health:
     return Health(probes, clock=parts.clock, started_at=parts.clock.now())
 
 
-def _event_routes(parts: Parts, guards: Guards) -> list[Route]:
+def _build_lists(parts: Parts, guards: Guards) -> Lists:
+    return build_lists(
+        parts.settings,
+        db=parts.db,
+        topics=parts.app.lists,
+        guards=guards,
+        signer=parts.signer,
+        clock=parts.clock,
+        new_id=uuid7,
+    )
+
+
+def _event_routes(parts: Parts, guards: Guards, lists: Lists) -> list[Route]:
     settings = parts.settings
     events = events_api.EventsApi(
         sink=BatchingIngest(parts.ingest) if settings.ingest_batch else parts.ingest,
         bulk=parts.ingest,
         signer=parts.signer,
         clock=parts.clock,
+        lists=lists.contact_lists,
         is_suspended=settings.ingest_suspended,
     )
     return events_api.routes(
