@@ -100,21 +100,19 @@ class Book:
             for key, owner in list(self.aliases.items()):
                 if owner == loser.id:
                     self.aliases[key] = written.id
-        for kind in KeyKind:
-            value = next(
-                (
-                    v
-                    for v in (
-                        written.column(kind),
-                        values.get(kind),
-                        *(loser.column(kind) for loser in decision.losers),
-                    )
-                    if v is not None
-                ),
-                None,
-            )
-            name = "email" if kind == KeyKind.EMAIL else f"{kind.value}_id"
-            written = replace(written, **{name: value})
+
+        def first_known(kind: KeyKind) -> str | None:
+            known = [written.column(kind), values.get(kind)]
+            known += [loser.column(kind) for loser in decision.losers]
+            return next((value for value in known if value is not None), None)
+
+        written = replace(
+            written,
+            external_id=first_known(KeyKind.EXTERNAL),
+            email=first_known(KeyKind.EMAIL),
+            anonymous_id=first_known(KeyKind.ANONYMOUS),
+            discord_id=first_known(KeyKind.DISCORD),
+        )
         for alias in decision.aliases:
             self.aliases[alias.kind, alias.value] = written.id
         first = min([written, *decision.losers], key=lambda one: one.first_seen_at)
