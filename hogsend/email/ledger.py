@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -10,23 +11,40 @@ from uuid import UUID
 from hogsend.db import Executor, QueryFile
 from hogsend.db.errors import DatabaseUnavailable
 from hogsend.email.models import SendResult, SendStatus
-from hogsend.kernel.wire_json import JsonObject, JsonValue
+from hogsend.email.templates.models import MailLink
+from hogsend.kernel.wire_json import JsonObject, JsonValue, dumps
 
 _Q = QueryFile(__package__, "email.sql")
 
+ClaimMode = Literal["send", "enqueue", "resume"]
+
 # The provider had said yes in each of them.
 _SENT = frozenset({"sent", "delivered", "opened", "clicked", "bounced", "complained"})
-_FINAL: dict[str, SendStatus] = {
-    "suppressed": "suppressed",
+_AS_IT_IS: dict[str, SendStatus] = {
     "failed": "failed",
     "unknown": "unknown",
+    "skipped": "skipped",
+    "deferred": "deferred",
+}
+# How a row stopped by a gate is reported.
+_STOPPED: dict[str | None, SendStatus] = {
+    "unsubscribed": "unsubscribed",
+    "category_unsubscribed": "unsubscribed",
+    "control_group": "skipped",
+    "frequency_capped": "skipped",
+    "journey_suppressed": "skipped",
+    "test_mode_blocked": "skipped",
 }
 _REASON_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSend:
-    """A mail that wants its ledger row. ``intended_to`` is the person, ``to`` the wire address."""
+    """A mail that wants its ledger row. ``intended_to`` is the person, ``to`` the wire address.
+
+    ``request`` is the stored form of what was asked (None: it cannot be driven again from the
+    row). ``skip_preference_check`` mail carries no unsubscribe link.
+    """
 
     id: UUID
     token: UUID
@@ -44,16 +62,20 @@ class NewSend:
     metadata: JsonObject
     gates: list[JsonValue]
     created_at: datetime
+    campaign_id: UUID | None = None
+    skip_preference_check: bool = False
+    request: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """What the ledger says. ``is_mine``: this caller holds the lease and must hand over now.
 
-    ``is_uncertain``: an earlier hand-over of the same row was never answered.
+    ``is_uncertain``: an earlier hand-over of the same row was never answered. ``id`` is None when
+    a gate stopped the mail without a row (status ``skipped`` or ``deferred``).
     """
 
-    id: UUID
+    id: UUID | None
     status: str
     reason: str | None
     message_id: str | None
@@ -61,12 +83,43 @@ class LedgerRow:
     is_mine: bool
     is_uncertain: bool
 
-    def to_result(self) -> SendResult:
+    def to_result(
+        self, *, is_duplicate: bool = False, retry_at: datetime | None = None
+    ) -> SendResult:
         """The recorded outcome; a row somebody else works on is ``held``."""
-        status: SendStatus = "sent" if self.status in _SENT else _FINAL.get(self.status, "held")
+        if self.status == "suppressed":
+            status: SendStatus = _STOPPED.get(self.reason, "suppressed")
+        elif self.status in _SENT:
+            status = "sent"
+        else:
+            status = _AS_IT_IS.get(self.status, "held")
         return SendResult(
-            status=status, reason=self.reason, send_id=self.id, message_id=self.message_id
+            status=status,
+            reason=None if status == "sent" else self.reason,
+            send_id=self.id,
+            message_id=self.message_id,
+            retry_at=retry_at if status == "deferred" else None,
+            is_duplicate=is_duplicate,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRequest:
+    """A stored request of a send that is not settled."""
+
+    send_id: UUID
+    idempotency_key: str | None
+    created_at: datetime
+    request: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A yes of the provider."""
+
+    send_id: UUID
+    message_id: str
+    sent_at: datetime = field(repr=False)
 
 
 class Ledger:
@@ -77,33 +130,37 @@ class Ledger:
         self._lease_seconds = lease.total_seconds()
         self._recognised = recognised_for.total_seconds() if recognised_for else None
 
-    def claim(self, send: NewSend) -> LedgerRow:
-        """Ask the gates and take the row; a queued row that is mine counts as handed over."""
+    def claim(
+        self,
+        send: NewSend,
+        *,
+        links: Sequence[MailLink] = (),
+        mode: ClaimMode = "send",
+        priority: int = 2,
+    ) -> LedgerRow | None:
+        """Ask the gates and take the row; a queued row that is mine counts as handed over.
+
+        None only in ``resume``: the row is gone.
+        """
         rows = self._db.run(
             _Q["claim_send"],
-            id=send.id,
-            token=send.token,
-            template=send.template,
-            sender=send.sender,
-            to=send.to,
-            intended_to=send.intended_to,
-            subject=send.subject,
-            category=send.category,
-            provider=send.provider,
-            idempotency_key=send.idempotency_key,
-            user_id=send.user_id,
-            contact_id=send.contact_id,
-            journey_state_id=send.journey_state_id,
-            metadata=send.metadata,
-            gates=send.gates,
-            created_at=send.created_at,
-            lease_seconds=self._lease_seconds,
-            recognised_seconds=self._recognised,
+            send=_storable(self._to_json(send, links, mode=mode, priority=priority)),
         )
-        if rows:
-            return _to_row(rows[0])
-        # Another driver inserted the key after this statement took its snapshot.
-        return self.find(send.idempotency_key) or self.claim(send)
+        return _to_row(rows[0]) if rows else None
+
+    def claim_many(
+        self, sends: Sequence[tuple[NewSend, Sequence[MailLink]]], *, mode: ClaimMode = "send"
+    ) -> list[LedgerRow | None]:
+        """The same in one round trip; one answer per send, in order."""
+        if not sends:
+            return []
+        payload: list[JsonValue] = [
+            self._to_json(send, links, mode=mode, priority=2) for send, links in sends
+        ]
+        found: list[LedgerRow | None] = [None] * len(sends)
+        for row in self._db.run(_Q["claim_sends"], sends=_storable(payload)):
+            found[int(row[0]) - 1] = _to_row(row[1:])
+        return found
 
     def find(self, idempotency_key: str | None) -> LedgerRow | None:
         """The recorded send of a key, None without key or row."""
@@ -112,17 +169,37 @@ class Ledger:
         rows = self._db.run(_Q["find_by_key"], idempotency_key=idempotency_key)
         return _to_row(rows[0]) if rows else None
 
-    def settle_sent(self, send_id: UUID, *, message_id: str, sent_at: datetime) -> bool:
-        """Record the provider's yes; False when the row had moved on already.
+    def keep_links(self, send_id: UUID, links: Sequence[MailLink]) -> None:
+        """Store the links of a row that is driven again; links it has already are kept."""
+        if links:
+            self._db.run(_Q["keep_links"], id=send_id, links=[_link_json(x) for x in links])
+
+    def load_requests(self, ids: Sequence[UUID]) -> dict[UUID, OpenRequest]:
+        """What was asked, for rows that are still open and can be driven from the row."""
+        rows = self._db.run(_Q["load_requests"], ids=[str(send_id) for send_id in ids])
+        return {
+            row[0]: OpenRequest(
+                send_id=row[0], idempotency_key=row[1], created_at=row[2], request=row[3]
+            )
+            for row in rows
+        }
+
+    def settle_sent(self, settled: Sequence[Settled]) -> bool:
+        """Record the provider's yes; False when a row is gone.
 
         Tried twice: a yes that is not recorded becomes doubt, and the statement may safely repeat.
         """
-        values = {"id": send_id, "message_id": message_id, "sent_at": sent_at}
+        if not settled:
+            return True
+        sends = [
+            {"id": str(s.send_id), "message_id": s.message_id, "sent_at": s.sent_at.isoformat()}
+            for s in settled
+        ]
         try:
-            rows = self._db.run(_Q["settle_sent"], **values)
+            rows = self._db.run(_Q["settle_sent"], sends=sends)
         except DatabaseUnavailable:
-            rows = self._db.run(_Q["settle_sent"], **values)
-        return bool(rows)
+            rows = self._db.run(_Q["settle_sent"], sends=sends)
+        return len(rows) == len(settled)
 
     def settle_unsent(
         self,
@@ -145,6 +222,65 @@ class Ledger:
             settled_at=settled_at,
         )
         return bool(rows)
+
+    def _to_json(
+        self, send: NewSend, links: Sequence[MailLink], *, mode: ClaimMode, priority: int
+    ) -> JsonObject:
+        return {
+            "id": str(send.id),
+            "token": str(send.token),
+            "mode": mode,
+            "priority": priority,
+            "template": send.template,
+            "sender": send.sender,
+            "to": send.to,
+            "intended_to": send.intended_to,
+            "subject": send.subject,
+            "category": send.category,
+            "provider": send.provider,
+            "idempotency_key": send.idempotency_key,
+            "user_id": send.user_id,
+            "contact_id": _text(send.contact_id),
+            "journey_state_id": _text(send.journey_state_id),
+            "campaign_id": _text(send.campaign_id),
+            "metadata": send.metadata,
+            "request": send.request,
+            "gates": send.gates,
+            "links": [_link_json(link) for link in links],
+            "created_at": send.created_at.isoformat(),
+            "lease_seconds": self._lease_seconds,
+            "recognised_seconds": self._recognised,
+        }
+
+
+def _storable(value: JsonValue) -> str:
+    """JSON text PostgreSQL can store: it has no place for NUL, and a mail no use for it."""
+    text = dumps(value)
+    return dumps(_without_nul(value)) if "\\u0000" in text else text
+
+
+def _without_nul(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_without_nul(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name.replace("\0", ""): _without_nul(entry) for name, entry in value.items()}
+    return value
+
+
+def _link_json(link: MailLink) -> JsonObject:
+    metadata: Mapping[str, JsonValue] = link.metadata
+    return {
+        "id": str(link.id),
+        "url": link.url,
+        "position": link.position,
+        "metadata": dict(metadata),
+    }
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _to_row(row: tuple[Any, ...]) -> LedgerRow:

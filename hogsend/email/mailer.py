@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from hogsend.db import Executor
-from hogsend.email.gates import GateInput, applicable_gates
-from hogsend.email.ledger import Ledger, LedgerRow, NewSend
+from hogsend.email.compose import Composer, Letter, TemplateSet, TestState, to_wire_address
+from hogsend.email.decorate import MailDecorator, UrlMaker
+from hogsend.email.hand_over import Claimed, HandOver, SentListener
+from hogsend.email.ledger import Ledger, LedgerRow
 from hogsend.email.models import SendRequest, SendResult
-from hogsend.email.outcome import decide
-from hogsend.email.providers.base import EmailProvider, ProviderReceipt, WireMessage
-from hogsend.email.templates.models import RenderedMail
-from hogsend.email.templates.registry import TemplateRegistry
-from hogsend.errors import HogsendError, ProviderError, ProviderUnknown
-from hogsend.kernel.addresses import normalize_email
+from hogsend.email.pacing import Pacer, RateLimits, to_instant
+from hogsend.email.policy import SendPolicy
+from hogsend.email.providers.base import BatchProvider, EmailProvider
+from hogsend.email.stored_request import from_stored
+from hogsend.errors import HogsendError, InvalidInput, ProviderError
 from hogsend.kernel.clock import Clock
-from hogsend.kernel.wire_json import JsonObject
+from hogsend.kv.client import Kv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,9 @@ class MailerOptions:
     """``sender`` is ``a@b.c`` or ``Name <a@b.c>``.
 
     ``is_test`` redirects every mail to ``test_inbox`` (None blocks them). ``lease`` is how long a
-    driver may work on one mail before another may look at it; longer than any provider call.
+    driver may work on one mail before another may look at it; longer than any provider call. A
+    mail that has to wait for its turn at most ``patience`` waits inside ``send``, a longer wait
+    is answered as ``deferred``.
     """
 
     sender: str
@@ -37,6 +41,9 @@ class MailerOptions:
     is_test: bool = False
     test_inbox: str | None = None
     lease: timedelta = timedelta(seconds=60)
+    patience: timedelta = timedelta(seconds=1)
+    policy: SendPolicy = field(default_factory=SendPolicy)
+    rates: RateLimits = field(default_factory=RateLimits)
 
 
 class SendObserver(Protocol):
@@ -48,7 +55,7 @@ class SendObserver(Protocol):
 class Mailer:
     """Gates, ledger, template and provider in the order that keeps a mail from going twice.
 
-    A fresh send is two statements: claim (gates, row, hand-over mark), settle.
+    A fresh send is two statements: claim (gates, row, links, hand-over mark), settle.
     """
 
     def __init__(
@@ -56,26 +63,56 @@ class Mailer:
         db: Executor,
         *,
         provider: EmailProvider,
-        templates: TemplateRegistry,
+        templates: TemplateSet,
         options: MailerOptions,
         clock: Clock,
         new_id: Callable[[], UUID],
         observe: SendObserver | None = None,
+        urls: UrlMaker | None = None,
+        decorators: Sequence[MailDecorator] = (),
+        kv: Kv | None = None,
+        read_test_state: Callable[[], TestState] | None = None,
+        on_sent: Sequence[SentListener] = (),
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._provider = provider
-        self._templates = templates
         self._options = options
         self._clock = clock
         self._new_id = new_id
         self._observe = observe
+        self._sleep = sleep
+        fixed = TestState(is_active=options.is_test, inbox=options.test_inbox)
+        self._test_state = read_test_state or (lambda: fixed)
+        self._composer = Composer(
+            templates=templates,
+            provider=provider,
+            policy=options.policy,
+            sender=options.sender,
+            reply_to=(options.reply_to,) if options.reply_to else (),
+            urls=urls,
+            decorators=tuple(decorators),
+            new_id=new_id,
+        )
         self._ledger = Ledger(
             db, lease=options.lease, recognised_for=provider.capabilities.recognises_key_for
         )
+        self._hand_over = HandOver(self._ledger, provider, clock=clock, on_sent=on_sent)
+        self._pacer = Pacer(options.rates, provider=provider.name, kv=kv, clock=clock)
 
     @property
     def provider_name(self) -> str:
         """The id of the provider in use."""
         return self._provider.name
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where sends are recorded."""
+        return self._ledger
+
+    @property
+    def recognises_key_for(self) -> timedelta | None:
+        """How long the provider recognises a repeated mail."""
+        return self._provider.capabilities.recognises_key_for
 
     def send(self, request: SendRequest) -> SendResult:
         """Blocking and thread-safe. A repeated key answers what is recorded.
@@ -84,133 +121,203 @@ class Mailer:
         ProviderTransient and ProviderUnknown (ask again with the same key; without a key the
         attempt is over and a new call is a new mail); ProviderPermanent until somebody acts. A
         mail the provider refuses for good is returned as ``failed``, one whose fate cannot be
-        learned as ``unknown``.
+        learned as ``unknown``, one whose time has not come as ``deferred``.
         """
+        test = self._test_state()
         try:
-            rendered = self._render(request)
+            letter = self._compose(request, test=test, paced=True)
         except HogsendError:
             # A deploy may have removed the template of a mail that went out long ago.
             recorded = self._ledger.find(request.idempotency_key)
-            if recorded is None or recorded.to_result().status == "held":
+            if recorded is None or recorded.to_result().status in ("held", "suppressed"):
                 raise
-            return recorded.to_result()
-        send = self._address(request, rendered)
-        row = self._ledger.claim(send)
-        if not (row.is_mine and row.status == "queued"):
-            return self._report(request, row.to_result())
-        return self._drive(request, rendered, send=send, row=row)
+            return recorded.to_result(is_duplicate=True)
+        row = self._ledger.claim(letter.send, links=letter.mail.links)
+        assert row is not None
+        return self._drive(letter, row, test=test)
+
+    def enqueue(self, request: SendRequest, *, priority: int = 2) -> SendResult:
+        """Promise the mail to the worker; two round trips less than sending, no provider call.
+
+        The gates are asked now (a mail that is stopped is answered as such) and again when it is
+        sent. Raises like ``send``, but never a provider's error. Poke the nudge afterwards.
+        """
+        if request.attachments:
+            raise InvalidInput(
+                "a queued mail cannot carry attachments", code="attachments_unsupported"
+            )
+        send_id = self._new_id()
+        # A row can only be driven again under a key; this one nobody else can know.
+        keyed = replace(request, idempotency_key=request.idempotency_key or f"send:{send_id}")
+        letter = self._compose(keyed, test=self._test_state(), send_id=send_id)
+        gates = [g for g in letter.send.gates if isinstance(g, dict) and g["effect"] != "deferred"]
+        row = self._ledger.claim(
+            replace(letter.send, gates=list(gates)),
+            links=letter.mail.links,
+            mode="enqueue",
+            priority=priority,
+        )
+        assert row is not None
+        result = row.to_result(is_duplicate=row.id not in (None, send_id))
+        return replace(result, status="queued") if row.status == "queued" else result
+
+    def send_many(self, requests: Sequence[SendRequest]) -> list[SendResult | HogsendError]:
+        """Many mails: one claim statement, the provider's batch call where it has one, one settle.
+
+        Errors are answers, in the order of the requests. Meant for campaigns and the send queue.
+        """
+        test = self._test_state()
+        letters: list[Letter | HogsendError] = []
+        for request in requests:
+            try:
+                letters.append(self._compose(request, test=test, paced=True))
+            except HogsendError as error:
+                letters.append(error)
+        return self._drive_letters(letters, test=test, is_resumed=False)
+
+    def resume(self, send_ids: Sequence[UUID]) -> list[SendResult | HogsendError | None]:
+        """Drive rows from what they hold; None: nothing left to do (settled, or not possible)."""
+        stored = self._ledger.load_requests(send_ids)
+        test = self._test_state()
+        letters: list[Letter | HogsendError] = []
+        found = [send_id for send_id in send_ids if send_id in stored]
+        for send_id in found:
+            row = stored[send_id]
+            request = from_stored(row.request, idempotency_key=row.idempotency_key)
+            try:
+                letters.append(
+                    self._compose(
+                        request, test=test, send_id=send_id, at=row.created_at, paced=True
+                    )
+                )
+            except HogsendError as error:
+                letters.append(error)
+        answers = dict(
+            zip(found, self._drive_letters(letters, test=test, is_resumed=True), strict=True)
+        )
+        return [answers.get(send_id) for send_id in send_ids]
 
     def close(self) -> None:
         """Free the provider's connections."""
         self._provider.close()
 
-    def _render(self, request: SendRequest) -> RenderedMail:
-        props = {"email": normalize_email(request.to), **request.props}
-        return self._templates.render(request.template, props, subject=request.subject)
-
-    def _address(self, request: SendRequest, rendered: RenderedMail) -> NewSend:
-        options = self._options
-        person = normalize_email(request.to.replace("\0", ""))
-        sender, to, subject = options.sender, person, rendered.subject
-        metadata: JsonObject = dict(request.metadata)
-        if options.is_test:
-            metadata.update({"testMode": True, "originalTo": person})
-        if options.is_test and options.test_inbox is not None:
-            to = options.test_inbox
-            sender = self._provider.capabilities.test_sender or sender
-            subject = f"[TEST → {person}] {subject}"
-        given = GateInput(
-            to=person,
-            is_test=options.is_test,
-            test_inbox=options.test_inbox,
-            skip_preference_check=request.skip_preference_check,
-        )
-        return NewSend(
-            id=self._new_id(),
-            token=self._new_id(),
-            template=request.template,
-            sender=sender,
-            to=to,
-            intended_to=person,
-            subject=subject,
-            category=request.category or rendered.category,
-            provider=self._provider.name,
-            idempotency_key=request.idempotency_key,
-            user_id=request.user_id,
-            contact_id=request.contact_id,
-            journey_state_id=request.journey_state_id,
-            metadata=metadata,
-            gates=applicable_gates(given),
-            created_at=self._clock.now(),
+    def _compose(
+        self,
+        request: SendRequest,
+        *,
+        test: TestState,
+        send_id: UUID | None = None,
+        at: datetime | None = None,
+        paced: bool = False,
+    ) -> Letter:
+        now = self._clock.now()
+        new = send_id or self._new_id()
+        return self._composer.compose(
+            request,
+            send_id=new,
+            at=at or now,
+            now=now,
+            test=test,
+            rate_allows_at=self._wait_for_turn(request, new, now) if paced else None,
         )
 
-    def _drive(
-        self, request: SendRequest, rendered: RenderedMail, *, send: NewSend, row: LedgerRow
-    ) -> SendResult:
-        message = WireMessage(
-            send_id=row.id,
-            idempotency_key=f"hs:{row.id}",
-            sender=send.sender,
-            to=send.to,
-            subject=send.subject,
-            html=rendered.html,
-            text=rendered.text,
-            created_at=row.created_at,
-            reply_to=self._options.reply_to,
-            tags={"hs_send_id": str(row.id), "hs_template": send.template},
+    def _wait_for_turn(self, request: SendRequest, send_id: UUID, now: datetime) -> datetime | None:
+        """Take a slot; short waits are spent here. None: go."""
+        if self._pacer.is_idle:
+            return None
+        caller = request.idempotency_key or str(send_id)
+        wait = self._pacer.ask(caller, to_wire_address(request.to))
+        if timedelta(0) < wait <= self._options.patience:
+            self._sleep(wait.total_seconds())
+            wait = self._pacer.ask(caller, to_wire_address(request.to))
+        return to_instant(now, wait)
+
+    def _drive_letters(
+        self, letters: Sequence[Letter | HogsendError], *, test: TestState, is_resumed: bool
+    ) -> list[SendResult | HogsendError]:
+        good = [letter for letter in letters if isinstance(letter, Letter)]
+        rows = self._ledger.claim_many(
+            [(letter.send, letter.mail.links) for letter in good],
+            mode="resume" if is_resumed else "send",
         )
+        answers: list[SendResult | HogsendError | None] = [None] * len(good)
+        mine: list[tuple[int, Claimed]] = []
+        for index, (letter, row) in enumerate(zip(good, rows, strict=True)):
+            if row is None:
+                answers[index] = SendResult(status="skipped", reason="row_gone")
+            elif row.is_mine and row.status == "queued":
+                mine.append((index, self._claimed(letter, row, test=test)))
+            else:
+                answers[index] = self._report(
+                    letter.request, self._stopped(letter, row, is_fresh=not is_resumed)
+                )
+        for index, result in self._drive_claimed(mine):
+            answers[index] = result
+        ordered = iter(answers)
+        merged: list[SendResult | HogsendError] = []
+        for entry in letters:
+            answer = next(ordered) if isinstance(entry, Letter) else entry
+            assert answer is not None
+            merged.append(answer)
+        return merged
+
+    def _drive_claimed(
+        self, mine: Sequence[tuple[int, Claimed]]
+    ) -> list[tuple[int, SendResult | HogsendError]]:
+        answers: list[tuple[int, SendResult | HogsendError]] = []
+        batchable: list[tuple[int, Claimed]] = []
+        for index, claimed in mine:
+            # A repeated hand-over must go under the mail's own key, and files never batch.
+            is_single = claimed.row.is_uncertain or claimed.letter.request.attachments
+            if is_single or not isinstance(self._provider, BatchProvider):
+                answers.append((index, self._drive_one(claimed)))
+            else:
+                batchable.append((index, claimed))
+        size = max(1, self._provider.capabilities.batch_size)
+        for start in range(0, len(batchable), size):
+            chunk = batchable[start : start + size]
+            if len(chunk) == 1:
+                answers.append((chunk[0][0], self._drive_one(chunk[0][1])))
+                continue
+            results = self._hand_over.drive_batch([claimed for _, claimed in chunk])
+            for (index, claimed), result in zip(chunk, results, strict=True):
+                if isinstance(result, SendResult):
+                    self._report(claimed.letter.request, result)
+                else:
+                    self._count(claimed.letter.request, result.code)
+                answers.append((index, result))
+        return answers
+
+    def _drive_one(self, claimed: Claimed) -> SendResult | HogsendError:
         try:
-            receipt = self._hand_over(message)
+            return self._finish(claimed)
+        except HogsendError as error:
+            return error
+
+    def _drive(self, letter: Letter, row: LedgerRow, *, test: TestState) -> SendResult:
+        if not (row.is_mine and row.status == "queued"):
+            return self._report(letter.request, self._stopped(letter, row, is_fresh=True))
+        return self._finish(self._claimed(letter, row, test=test))
+
+    def _claimed(self, letter: Letter, row: LedgerRow, *, test: TestState) -> Claimed:
+        if row.id != letter.send.id:
+            letter = self._composer.again(letter, row, now=self._clock.now(), test=test)
+            self._ledger.keep_links(letter.send.id, letter.mail.links)
+        return Claimed(letter=letter, row=row)
+
+    def _finish(self, claimed: Claimed) -> SendResult:
+        request = claimed.letter.request
+        try:
+            result = self._hand_over.drive(claimed)
         except ProviderError as error:
-            return self._settle_refusal(request, error, send=send, row=row)
-        is_settled = self._ledger.settle_sent(
-            row.id, message_id=receipt.message_id, sent_at=self._clock.now()
-        )
-        if not is_settled:
-            structlog.get_logger().warning("email.settled_elsewhere", send_id=str(row.id))
-        return self._report(
-            request, SendResult(status="sent", send_id=row.id, message_id=receipt.message_id)
-        )
-
-    def _hand_over(self, message: WireMessage) -> ProviderReceipt:
-        try:
-            return self._provider.send(message)
-        except ProviderError:
-            raise
-        except Exception as error:
-            # A bug in a provider says nothing about how far the message got.
-            raise ProviderUnknown(
-                f"provider {self._provider.name} failed in an unforeseen way: {error!r}",
-                code="provider_broken",
-            ) from error
-
-    def _settle_refusal(
-        self, request: SendRequest, error: ProviderError, *, send: NewSend, row: LedgerRow
-    ) -> SendResult:
-        decision = decide(
-            error,
-            has_key=send.idempotency_key is not None,
-            is_uncertain=row.is_uncertain,
-            is_recognised=self._provider.capabilities.recognises_key_for is not None,
-        )
-        reason = f"{error.code}: {error.message}"
-        is_settled = self._ledger.settle_unsent(
-            row.id,
-            token=send.token,
-            status=decision.status,
-            reason=reason,
-            keeps_hand_over=decision.keeps_hand_over,
-            settled_at=self._clock.now(),
-        )
-        log = structlog.get_logger().bind(send_id=str(row.id), template=send.template)
-        if not is_settled:
-            log.warning("email.lease_lost")
-        if decision.result is None:
-            log.warning("email.send_deferred", code=error.code, status=error.status)
             self._count(request, error.code)
-            raise error
-        return self._report(
-            request, SendResult(status=decision.result, reason=reason, send_id=row.id)
+            raise
+        return self._report(request, result)
+
+    def _stopped(self, letter: Letter, row: LedgerRow, *, is_fresh: bool) -> SendResult:
+        is_duplicate = is_fresh and row.id not in (None, letter.send.id)
+        return row.to_result(
+            is_duplicate=is_duplicate, retry_at=letter.waits_until.get(row.reason or "")
         )
 
     def _report(self, request: SendRequest, result: SendResult) -> SendResult:
@@ -220,7 +327,6 @@ class Mailer:
             reason=result.reason,
             template=request.template,
             send_id=str(result.send_id),
-            is_test=self._options.is_test,
         )
         self._count(request, result.status)
         return result

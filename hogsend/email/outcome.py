@@ -29,7 +29,8 @@ def decide(
     ``is_recognised``: the provider would recognise a repetition.
     """
     if isinstance(error, ProviderRejected):
-        return Decision(status="failed", keeps_hand_over=True, result="failed")
+        # Nothing was accepted, so the key is free again; unless an earlier try may have been.
+        return Decision(status="failed", keeps_hand_over=is_uncertain, result="failed")
     if isinstance(error, ProviderTransient | ProviderPermanent):
         if is_uncertain:
             # This try was refused, the earlier one may still have been accepted.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -110,7 +111,7 @@ class DeliverySettings(CoreSettings):
         group=_JOURNEYS,
     )
     lease_seconds: float = setting(
-        "HOGSEND_LEASE_SECONDS", kinds.number(5), 60.0,
+        "HOGSEND_LEASE_SECONDS", kinds.number(1), 60.0,
         "How long a dead worker's enrollments stay taken; renewed at half while it lives.",
         group=_JOURNEYS,
     )
@@ -122,7 +123,7 @@ class DeliverySettings(CoreSettings):
 
     email_provider: str | None = setting(
         "EMAIL_PROVIDER", kinds.TEXT, None,
-        "`resend`, `smtp` or `outbox`. Unset: Resend when it is configured.",
+        "`resend`, `postmark`, `smtp` or `outbox`. Unset: Resend when it is configured.",
         group=_EMAIL,
     )
     email_from: str = setting(
@@ -140,6 +141,20 @@ class DeliverySettings(CoreSettings):
     resend_webhook_secret: str | None = setting(
         "RESEND_WEBHOOK_SECRET", kinds.TEXT, None, "Verifies what Resend reports later.",
         group=_EMAIL, modes=("api", "supervisor"), secret=True,
+    )
+    postmark_server_token: str | None = setting(
+        "POSTMARK_SERVER_TOKEN", kinds.TEXT, None,
+        "Configures `postmark`, which `EMAIL_PROVIDER` must name.",
+        group=_EMAIL, secret=True,
+    )
+    postmark_message_stream: str = setting(
+        "POSTMARK_MESSAGE_STREAM", kinds.TEXT, "outbound", "Stream of Postmark that carries mail.",
+        group=_EMAIL,
+    )
+    postmark_broadcast_stream: str | None = setting(
+        "POSTMARK_BROADCAST_STREAM", kinds.TEXT, None,
+        "Stream for mail people can opt out of. Unset: the same stream as everything.",
+        group=_EMAIL,
     )
     smtp_host: str | None = setting(
         "SMTP_HOST", kinds.TEXT, None, "Configures `smtp`.", group=_EMAIL
@@ -169,4 +184,51 @@ class DeliverySettings(CoreSettings):
     test_email: str | None = setting(
         "HOGSEND_TEST_EMAIL", kinds.EMAIL, None, "That inbox. Without one, mails are blocked.",
         aliases=("STUDIO_ADMIN_EMAIL",), group=_EMAIL,
+    )
+    email_reply_to: str | None = setting(
+        "EMAIL_REPLY_TO", kinds.SENDER, None, "Where answers go when a mail does not say.",
+        group=_EMAIL,
+    )
+    frequency_cap: tuple[tuple[str | None, int, timedelta], ...] = setting(
+        "HOGSEND_FREQUENCY_CAP", kinds.CAPS, (),
+        "Mails to one person at most, for example `3/7d,news=1/1d`. "
+        "A rule of a category replaces the general one for mail that names the category; "
+        "`transactional` is never capped.",
+        group=_EMAIL,
+    )
+    send_window: tuple[time, time] | None = setting(
+        "HOGSEND_SEND_WINDOW", kinds.HOURS, None,
+        "Hours of the person's day in which mail goes out, for example `08:00-21:00`; "
+        "mail outside of them waits. `transactional` never waits.",
+        group=_EMAIL,
+    )
+    send_timezone: str = setting(
+        "HOGSEND_SEND_TIMEZONE", kinds.ZONE, "UTC", "Time zone of people whose own is not known.",
+        group=_EMAIL,
+    )
+    email_rate: float | None = setting(
+        "HOGSEND_EMAIL_RATE", kinds.RATE, None,
+        "Calls to the mail provider, all processes together. Unset: 2/s for Resend, otherwise "
+        "no limit.",
+        group=_EMAIL,
+    )
+    email_domain_rates: tuple[tuple[str, float], ...] = setting(
+        "HOGSEND_EMAIL_DOMAIN_RATES", kinds.DOMAIN_RATES, (),
+        "Mails by the recipient's domain, for example `gmail.com=20/s,*=100/s`.",
+        group=_EMAIL,
+    )
+    global_control_percent: float = setting(
+        "GLOBAL_CONTROL_PERCENT", kinds.HOLDOUT, 0.0,
+        "People who get no mail at all, to measure what mail does.",
+        group=_EMAIL,
+    )
+    global_control_salt: str = setting(
+        "GLOBAL_CONTROL_SALT", kinds.TEXT, "global-control",
+        "Changing it draws other people.",
+        group=_EMAIL,
+    )
+    reload_templates: bool = setting(
+        "HOGSEND_RELOAD_TEMPLATES", kinds.TRUTH, False,
+        "Read changed mail templates without a restart; for development.",
+        group=_EMAIL,
     )

@@ -10,13 +10,16 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import time, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hogsend.errors import InvalidInput
 from hogsend.kernel.addresses import is_email, parse_sender
+from hogsend.kernel.durations import parse_duration
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=str)
@@ -24,6 +27,7 @@ Word = TypeVar("Word", bound=str)
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _CRON_FIELD = re.compile(r"(?:\*|[0-9A-Za-z]+(?:-[0-9A-Za-z]+)?)(?:/[0-9]+)?")
+_CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -179,6 +183,59 @@ def _app(text: str) -> str:
     return text
 
 
+def _caps(text: str) -> tuple[tuple[str | None, int, timedelta], ...]:
+    """``3/7d`` for all mail, ``news=1/1d`` for one category."""
+    rules: list[tuple[str | None, int, timedelta]] = []
+    for word in _words(text):
+        category, equals, rule = word.rpartition("=")
+        count, slash, window = rule.partition("/")
+        if not slash or (equals and not category.strip()) or int(count) < 1:
+            raise ValueError
+        try:
+            length = parse_duration(window)
+        except InvalidInput as error:
+            raise ValueError from error
+        rules.append((category.strip() or None, int(count), length))
+    if len({rule[0] for rule in rules}) < len(rules):
+        raise ValueError
+    return tuple(rules)
+
+
+def _hours(text: str) -> tuple[time, time]:
+    start, dash, end = text.partition("-")
+    if not dash or _CLOCK.fullmatch(start.strip()) is None or _CLOCK.fullmatch(end.strip()) is None:
+        raise ValueError
+    return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
+
+
+def _rate(text: str) -> float:
+    count, slash, unit = text.strip().partition("/")
+    seconds = {"s": 1, "m": 60, "h": 3600}.get(unit, 0) if slash else 1
+    if seconds == 0:
+        raise ValueError
+    value = _number(count) / seconds
+    if value <= 0:
+        raise ValueError
+    return value
+
+
+def _domain_rates(text: str) -> tuple[tuple[str, float], ...]:
+    rates: list[tuple[str, float]] = []
+    for word in _words(text):
+        domain, equals, rate = word.partition("=")
+        if not equals or not domain.strip():
+            raise ValueError
+        rates.append((domain.strip().lower(), _rate(rate)))
+    return tuple(rates)
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text.strip()).key
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError from error
+
+
 def _percent(text: str) -> float:
     return min(15.0, max(0.0, _number(text)))
 
@@ -202,3 +259,12 @@ PROXIES: Kind[tuple[str, ...]] = Kind(
 APP: Kind[str] = Kind("package.module:name, such as lifecycle:app", _app)
 PORT: Kind[int] = whole(0, 65535)
 HOLDOUT: Kind[float] = Kind("a number; kept between 0 and 15", _percent)
+CAPS: Kind[tuple[tuple[str | None, int, timedelta], ...]] = Kind(
+    "caps such as 3/7d or 3/7d,news=1/1d", _caps
+)
+HOURS: Kind[tuple[time, time]] = Kind("hours such as 08:00-21:00", _hours)
+RATE: Kind[float] = Kind("a rate such as 2/s, 100/m or 5000/h", _rate)
+DOMAIN_RATES: Kind[tuple[tuple[str, float], ...]] = Kind(
+    "rates by domain, such as gmail.com=20/s,*=100/s", _domain_rates
+)
+ZONE: Kind[str] = Kind("a time zone such as Europe/Berlin", _zone)

@@ -65,10 +65,6 @@ class PlannedSettings(DeliverySettings):
         "HOGSEND_DEFAULT_REVENUE_CONVERSION", kinds.TRUTH, True, "Built-in conversion `revenue`.",
         group=_GROUP, planned=True,
     )
-    postmark_server_token: str | None = setting(
-        "POSTMARK_SERVER_TOKEN", kinds.TEXT, None, "Provider `postmark`.",
-        group=_GROUP, planned=True, secret=True,
-    )
     postmark_webhook_user: str | None = setting(
         "POSTMARK_WEBHOOK_USER", kinds.TEXT, None, "What Postmark reports later.",
         group=_GROUP, planned=True,
@@ -163,9 +159,5 @@ class PlannedSettings(DeliverySettings):
     )
     campaign_define_grace_ms: int = setting(
         "CAMPAIGN_DEFINE_GRACE_MS", _MS, 3600000, "Oldest send date a definition may carry.",
-        group=_GROUP, planned=True,
-    )
-    global_control_percent: float = setting(
-        "GLOBAL_CONTROL_PERCENT", kinds.HOLDOUT, 0.0, "People who get no mail, to measure.",
         group=_GROUP, planned=True,
     )

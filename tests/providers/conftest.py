@@ -33,7 +33,7 @@ def message() -> WireMessage:
         html="<p>Größe</p>\r\n<p>.</p>",
         text="Größe\n.\nEnd",
         created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        reply_to="help@example.com",
+        reply_to=("help@example.com",),
         headers={"X-Campaign": "spring"},
         tags={"hs_send_id": str(SEND_ID), "hs_template": "activation/nudge 1"},
     )

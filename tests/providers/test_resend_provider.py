@@ -44,7 +44,7 @@ def test_send_accepted_mail_has_the_recorded_shape(
         "subject": "Schöne Grüße",
         "html": "<p>Größe</p>\r\n<p>.</p>",
         "text": "Größe\n.\nEnd",
-        "reply_to": "help@example.com",
+        "reply_to": ["help@example.com"],
         "headers": {"X-Campaign": "spring"},
         "tags": [
             {"name": "hs_send_id", "value": str(SEND_ID)},

@@ -73,7 +73,11 @@ def send(
         password=password,
         ca_file=ca_file,
     )
-    return SmtpProvider(options).send(message)
+    provider = SmtpProvider(options)
+    try:
+        return provider.send(message)
+    finally:
+        provider.close()
 
 
 def read(envelope: Envelope) -> EmailMessage:

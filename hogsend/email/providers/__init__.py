@@ -1,6 +1,7 @@
 """Mail providers: thin wires that take a finished message."""
 
 from hogsend.email.providers.base import (
+    BatchProvider,
     Capabilities,
     EmailProvider,
     ProviderDisputed,
@@ -8,4 +9,11 @@ from hogsend.email.providers.base import (
     WireMessage,
 )
 
-__all__ = ["Capabilities", "EmailProvider", "ProviderDisputed", "ProviderReceipt", "WireMessage"]
+__all__ = [
+    "BatchProvider",
+    "Capabilities",
+    "EmailProvider",
+    "ProviderDisputed",
+    "ProviderReceipt",
+    "WireMessage",
+]

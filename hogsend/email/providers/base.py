@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
-from hogsend.errors import ProviderUnknown
+from hogsend.email.attachments import Attachment
+from hogsend.errors import ProviderError, ProviderUnknown
 from hogsend.kernel.addresses import domain_of
 
 
@@ -18,11 +19,19 @@ class Capabilities:
 
     ``recognises_key_for``: how long a second message with the same idempotency key is recognised
     and not delivered again; None when it never is. ``test_sender`` must be used as sender while
-    test mode redirects mail.
+    test mode redirects mail. ``attachments``: files can be sent. ``batch_size``: messages in one
+    call of ``send_batch`` (1: it has none). ``native_tracking``: the vendor can rewrite links by
+    itself and must be told not to, in its own settings. ``scheduled_send``: the vendor can hold a
+    mail back (Hogsend never asks it to). ``signed_webhooks``: its reports prove who sent them.
     """
 
     recognises_key_for: timedelta | None = None
     test_sender: str | None = None
+    attachments: bool = False
+    batch_size: int = 1
+    native_tracking: bool = False
+    scheduled_send: bool = False
+    signed_webhooks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +39,8 @@ class WireMessage:
     """One finished mail. Equal rows give equal messages, so a repeated hand-over is byte-stable.
 
     ``sender`` is ``a@b.c`` or ``Name <a@b.c>``; ``to`` one bare address. ``headers`` are delivered
-    to the recipient, ``tags`` only to the provider, ``idempotency_key`` to neither.
+    to the recipient, ``tags`` only to the provider, ``idempotency_key`` to neither. ``category``
+    lets a provider with several streams choose one.
     """
 
     send_id: UUID
@@ -41,9 +51,11 @@ class WireMessage:
     html: str
     text: str
     created_at: datetime
-    reply_to: str | None = None
+    reply_to: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    category: str | None = None
 
     @property
     def message_id(self) -> str:
@@ -78,6 +90,18 @@ class EmailProvider(Protocol):
 
     def close(self) -> None:
         """Free connections."""
+        ...
+
+
+@runtime_checkable
+class BatchProvider(Protocol):
+    """A provider that takes many mails in one call."""
+
+    def send_batch(self, messages: Sequence[WireMessage]) -> list[ProviderReceipt | ProviderError]:
+        """One answer per message, in order; at most ``capabilities.batch_size`` messages.
+
+        Raises what ``send`` raises when it concerns the whole call.
+        """
         ...
 
 

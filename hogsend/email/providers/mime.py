@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from hogsend.email.attachments import Attachment
 from hogsend.email.providers.base import WireMessage
 from hogsend.errors import ProviderRejected
 
@@ -31,11 +32,32 @@ def _compose(message: WireMessage) -> EmailMessage:
     mail["Date"] = format_datetime(message.created_at)
     mail["Message-ID"] = message.message_id
     if message.reply_to:
-        mail["Reply-To"] = message.reply_to
+        mail["Reply-To"] = ", ".join(message.reply_to)
     for name, value in message.headers.items():
         mail[name] = value
     # Quoted-printable keeps lines short and bytes below 128: no server extension is needed.
     mail.set_content(message.text, cte="quoted-printable")
     mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
-    mail.set_boundary(f"hogsend-{message.send_id.hex}")
+    for file in message.attachments:
+        _attach(mail, file)
+    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
+        part.set_boundary(f"hogsend-{message.send_id.hex}-{number}")
     return mail
+
+
+def _attach(mail: EmailMessage, file: Attachment) -> None:
+    """A file with a content id lies beside the HTML that shows it, every other at the end."""
+    main, _, sub = file.content_type.partition("/")
+    if file.content_id is None:
+        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.filename)
+        return
+    html = mail.get_body(("html",))
+    assert html is not None
+    html.add_related(
+        file.content,
+        maintype=main,
+        subtype=sub,
+        filename=file.filename,
+        disposition="inline",
+        cid=f"<{file.content_id}>",
+    )

@@ -167,7 +167,7 @@ def test_send_repeated_key_answers_the_record(database: Database) -> None:
 
     first, second = mailer.send(REQUEST), mailer.send(REQUEST)
 
-    assert second == first
+    assert second == replace(first, is_duplicate=True)
     assert len(provider.messages) == 1
 
 
@@ -209,7 +209,7 @@ def test_send_while_another_driver_holds_the_row_is_held(database: Database) -> 
 
         assert second.status == "held"
         assert first.result().status == "sent"
-    assert mailer.send(REQUEST) == first.result()
+    assert mailer.send(REQUEST) == replace(first.result(), is_duplicate=True)
     assert len(provider.messages) == 1
 
 
@@ -246,7 +246,7 @@ def test_send_crash_after_hand_over_is_unknown_without_recognition(database: Dat
 
     assert while_leased.status == "held"
     assert (after.status, after.reason) == ("unknown", "answer_lost")
-    assert again == after
+    assert again == replace(after, is_duplicate=True)
     assert len(provider.messages) == 1
 
 
@@ -395,15 +395,17 @@ def test_send_doubt_that_nothing_can_lift_is_unknown(
     assert len(provider.messages) == 1
 
 
-def test_send_rejected_mail_is_failed_for_good(database: Database) -> None:
+def test_send_rejected_mail_is_failed_and_releases_its_key(database: Database) -> None:
     provider = FakeProvider(ProviderRejected("no such user", code="smtp_recipient_refused"))
     mailer = build(database, provider)
 
-    first, second = mailer.send(REQUEST), mailer.send(REQUEST)
+    first = mailer.send(REQUEST)
+    between = row(database)
+    second = mailer.send(REQUEST)
 
     assert (first.status, first.reason) == ("failed", "smtp_recipient_refused: no such user")
-    assert second == first
-    assert len(provider.messages) == 1
+    assert between == ("failed", first.reason, 1)
+    assert (second.status, second.send_id) == ("sent", first.send_id)
 
 
 def test_send_permanent_refusal_raises_and_can_be_driven_after_the_repair(
@@ -443,7 +445,7 @@ def test_send_template_removed_after_the_send_answers_the_record(
     request = replace(REQUEST, template="gone")
     first = build(database, provider, templates=TemplateRegistry.load([tmp_path])).send(request)
 
-    assert build(database, provider).send(request) == first
+    assert build(database, provider).send(request) == replace(first, is_duplicate=True)
 
 
 def test_send_bad_address_is_failed_without_the_provider(database: Database) -> None:
@@ -522,7 +524,7 @@ def test_send_to_suppressed_address_is_recorded_and_never_sent(database: Databas
     first, second = mailer.send(REQUEST), mailer.send(REQUEST)
 
     assert (first.status, first.reason) == ("suppressed", "suppressed")
-    assert second == first
+    assert second == replace(first, is_duplicate=True)
     assert row(database, "status, attempt, handed_over_at, claimed_by") == (
         "suppressed", 0, None, None,
     )  # fmt: skip
@@ -534,7 +536,9 @@ def test_send_to_suppressed_address_is_recorded_and_never_sent(database: Databas
     [
         ({"suppressed": True, "unsubscribed_all": True}, None, "suppressed"),
         ({"unsubscribed_all": True, "categories": {"news": False}}, "news", "unsubscribed"),
-        ({"unsubscribed_all": True}, "transactional", "unsubscribed"),
+        ({"unsubscribed_all": True}, "transactional", None),
+        ({"categories": {"transactional": False}}, "transactional", None),
+        ({"suppressed": True}, "transactional", "suppressed"),
         ({"categories": {"news": False}}, "news", "category_unsubscribed"),
         ({"categories": {"journey": False}}, None, "category_unsubscribed"),
         ({"categories": {"news": False}}, "other", None),
@@ -548,7 +552,8 @@ def test_send_preference_table(
 
     result = build(database, FakeProvider()).send(replace(REQUEST, category=category))
 
-    assert (result.status, result.reason) == ("suppressed" if reason else "sent", reason)
+    status = {None: "sent", "suppressed": "suppressed"}.get(reason, "unsubscribed")
+    assert (result.status, result.reason) == (status, reason)
 
 
 def test_send_preference_of_the_contact_counts_for_every_address(database: Database) -> None:
@@ -601,7 +606,7 @@ def test_send_test_mode_without_inbox_blocks(database: Database) -> None:
 
     result = build(database, provider, options=replace(OPTIONS, is_test=True)).send(REQUEST)
 
-    assert (result.status, result.reason) == ("suppressed", "test_mode_blocked")
+    assert (result.status, result.reason) == ("skipped", "test_mode_blocked")
     assert row(database, "metadata") == ({"testMode": True, "originalTo": "ada@example.org"},)
     assert provider.messages == []
 

@@ -24,8 +24,9 @@ DISPUTED = ProviderDisputed("other body")
 @pytest.mark.parametrize(
     ("error", "has_key", "uncertain", "recognised", "status", "keeps", "result"),
     [
-        (REJECTED, True, False, True, "failed", True, "failed"),
-        (REJECTED, False, False, False, "failed", True, "failed"),
+        (REJECTED, True, False, True, "failed", False, "failed"),
+        (REJECTED, False, False, False, "failed", False, "failed"),
+        (REJECTED, True, True, True, "failed", True, "failed"),
         (TRANSIENT, True, False, False, "queued", False, None),
         (TRANSIENT, False, False, False, "failed", False, None),
         (TRANSIENT, True, True, True, "queued", True, None),
