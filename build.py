@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import fcntl
 import hashlib
 import os
 import platform
@@ -77,6 +78,14 @@ def build(output: Path, work: Path, *, only: str | None) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 -- whatever Python is there runs this
         raise SystemExit(f"error: Hogsend needs Python 3.11 or newer; this is {PYTHON}")
     output.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        # One build at a time: they share directories.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build(output, work, only=only)
+
+
+def _build(output: Path, work: Path, *, only: str | None) -> None:
     tools = prepare_tools(work)
     base = prepare_site(work, "run", tools)
     project = build_project(work, tools)

@@ -80,8 +80,9 @@ def _run(
     plan = make_plan(settings, {**environ, "LOG_FORMAT": log_format}, data_dir)
 
     def on_ready() -> None:
-        announce(plan)
         relay.write_plain(render(plan, take_first_run(data_dir), version=__version__))
+        # Last: whoever waits for this file finds everything else done.
+        announce(plan)
 
     ready = ReadyWatch(
         [WORKER, *(f"{API}-{number + 1}" for number in range(plan.api_processes))],
