@@ -16,6 +16,7 @@ import urllib3
 
 from hogsend.access.api_keys import create_api_key, revoke_api_key
 from hogsend.cli.demo_instance import Target, find_running, temporary
+from hogsend.cli.lazy import Command
 from hogsend.db import Database, DatabaseOptions, QueryFile
 from hogsend.embedded.data_directory import locate
 from hogsend.errors import HogsendError
@@ -44,7 +45,7 @@ class Mail:
     subject: str
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--url", help="A running API; needs --database-url.")
 @click.option("--database-url", envvar="DATABASE_URL", help="The database behind --url.")
 @click.option("--api-key", envvar="HOGSEND_API_KEY", help="Default: a key for the demo's minutes.")

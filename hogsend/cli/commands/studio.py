@@ -23,7 +23,7 @@ def studio() -> None:
 
 @studio.group(cls=Group)
 def admin() -> None:
-    """Create administrators, reset their passwords, list them."""
+    """Create, list and remove administrators, reset their passwords."""
 
 
 @admin.command()
@@ -83,6 +83,29 @@ def reset(
     else:
         ended = "sessions left open" if no_revoke else "every session ended"
         click.echo(f"reset {changed.email}, {ended}")
+
+
+admin.add_command(reset, "reset-password")
+
+
+@admin.command()
+@_email_option
+@database_option
+@json_option
+@pass_line
+def remove(
+    line: CommandLine, *, email: str | None, database_url: str | None, as_json: bool
+) -> None:
+    """Delete an administrator and every session; the last one cannot be removed."""
+    from hogsend.access.admins import remove_admin
+
+    address = _ask_email(email)
+    with line.database(database_url) as db:
+        removed = remove_admin(db, email=address)
+    if as_json:
+        print_json({"action": "remove", "admin": _to_json(removed)})
+    else:
+        click.echo(f"removed {removed.email}")
 
 
 @admin.command("list")

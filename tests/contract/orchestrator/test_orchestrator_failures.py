@@ -20,7 +20,7 @@ def test_stop_signal_waits_for_the_running_handler(orchestrator: OrchestratorUnd
     assert orchestrator.how_ended(worker) == "stopped"
     assert len(orchestrator.records("finished", task="slow")) == 1
     assert len(orchestrator.records("stopping", pid=worker.pid)) == 1
-    assert worker.orphans() == []
+    orchestrator.wait_until(lambda: worker.orphans() == [], seconds=10, what="no orphan is left")
 
 
 def test_stop_request_from_a_thread_ends_serve(orchestrator: OrchestratorUnderTest) -> None:
@@ -40,7 +40,7 @@ def test_stop_deadline_passes_cancels_the_handler(orchestrator: OrchestratorUnde
 
     assert orchestrator.how_ended(worker) == "forced"
     assert len(orchestrator.records("cancelled", task="slow")) == 1
-    assert worker.orphans() == []
+    orchestrator.wait_until(lambda: worker.orphans() == [], seconds=10, what="no orphan is left")
 
 
 def test_second_stop_signal_does_not_wait_for_the_deadline(
@@ -55,7 +55,7 @@ def test_second_stop_signal_does_not_wait_for_the_deadline(
     worker.terminate()
 
     assert orchestrator.how_ended(worker, seconds=25) == "forced"
-    assert worker.orphans() == []
+    orchestrator.wait_until(lambda: worker.orphans() == [], seconds=10, what="no orphan is left")
 
 
 @pytest.mark.on("local", "stub")
@@ -107,7 +107,7 @@ def test_engine_lost_for_too_long_ends_serve(orchestrator: OrchestratorUnderTest
 
     assert orchestrator.how_ended(worker, seconds=60) == "engine_lost"
     assert len(orchestrator.records("stopping", pid=worker.pid)) == 1
-    assert worker.orphans() == []
+    orchestrator.wait_until(lambda: worker.orphans() == [], seconds=10, what="no orphan is left")
 
 
 @pytest.mark.on("stub")
