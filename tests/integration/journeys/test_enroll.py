@@ -206,7 +206,7 @@ def test_guards_answer_in_the_order_of_the_contract(make_world: MakeWorld) -> No
         " VALUES ('x', :email, true)",
         email=f"{person}@people.test",
     )
-    seen = []
+    seen: list[str] = []
     for undo in (
         "UPDATE journey_configs SET enabled = true",
         "UPDATE email_preferences SET unsubscribed_all = false",
