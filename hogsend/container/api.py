@@ -18,6 +18,7 @@ from hogsend.db.schema_version import SchemaStatus
 from hogsend.events import api as events_api
 from hogsend.events.batching import BatchingIngest
 from hogsend.groups import api as groups_api
+from hogsend.idempotency import Replay
 from hogsend.kernel.ids import uuid7
 from hogsend.kv import heartbeat
 from hogsend.kv.quota import Quota
@@ -79,14 +80,15 @@ def build_api(settings: Settings) -> ApiContainer:
     signing = build_signing(settings, parts.db, kv=parts.kv, clock=parts.clock, mail=None)
     health = _build_health(parts)
     lists = _build_lists(parts, guards)
+    replay = Replay(parts.db)
     return ApiContainer(
         parts=parts,
         health=health,
         routes=[
             *ops_api.routes(health, needs_setup=lambda: not has_admins(parts.db)),
             *_event_routes(parts, guards, lists),
-            *lists.routes,
-            *groups_api.routes(groups_api.GroupsApi(db=parts.db), guards),
+            *replay.over(lists.routes),
+            *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
             *_operator_routes(parts, health, signing),
         ],
         prefix_guards=guards.prefixes(),
