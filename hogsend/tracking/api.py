@@ -121,7 +121,7 @@ class TrackingApi:
         self._pages.show(
             resp, "answer.html", words,
             title=words("thanks"), answer=str(given), answer_text=words("your_answer"),
-            question=words("tell_more"), button=words("send"), action=f"{ANSWER_PATH}{parsed}",
+            question=words("tell_more"), button=words("send"), action=str(parsed),
         )  # fmt: skip
 
     def comment(self, req: Request, resp: Response, *, link_id: str) -> None:
