@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hogsend import __version__
+from hogsend.container import mail_returns
 from hogsend.container.engine import build_orchestrator
 from hogsend.container.parts import Parts, lay
 from hogsend.db import Database
@@ -95,7 +96,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
         orchestrator=orchestrator,
         relay=Relay(
             parts.db,
-            [journeys.topic],
+            [journeys.topic, *mail_returns.topics(parts)],
             resubmit=timedelta(seconds=settings.outbox_resubmit_seconds),
         ),
         heartbeat=HeartbeatThread(
@@ -115,5 +116,8 @@ def _build_mailer(parts: Parts) -> Mailer:
             template_dirs=parts.app.template_dirs,
             clock=parts.clock,
             new_id=uuid7,
+            urls=mail_returns.build_links(parts),
+            decorators=[mail_returns.build_rewriter(parts)],
+            is_opt_in=mail_returns.build_lists(parts).is_opt_in,
         )
     )

@@ -10,21 +10,17 @@ from dataclasses import dataclass
 
 from hogsend.settings import kinds
 from hogsend.settings.declare import setting
-from hogsend.settings.delivery import DeliverySettings
+from hogsend.settings.tracking import TrackingSettings
 
 _GROUP = "Checked, without effect yet"
 _MS = kinds.whole(1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedSettings(DeliverySettings):
+class PlannedSettings(TrackingSettings):
     """Not used by itself; Settings inherits the fields."""
 
     # fmt: off
-    tracking_identity_token: bool = setting(
-        "TRACKING_IDENTITY_TOKEN", kinds.TRUTH, False, "Add an identity token to redirects.",
-        group=_GROUP, planned=True,
-    )
     enabled_buckets: tuple[str, ...] | None = setting(
         "ENABLED_BUCKETS", kinds.CHOSEN, None, "Buckets that exist here.",
         group=_GROUP, planned=True,
@@ -64,14 +60,6 @@ class PlannedSettings(DeliverySettings):
     default_revenue_conversion: bool = setting(
         "HOGSEND_DEFAULT_REVENUE_CONVERSION", kinds.TRUTH, True, "Built-in conversion `revenue`.",
         group=_GROUP, planned=True,
-    )
-    postmark_webhook_user: str | None = setting(
-        "POSTMARK_WEBHOOK_USER", kinds.TEXT, None, "What Postmark reports later.",
-        group=_GROUP, planned=True,
-    )
-    postmark_webhook_pass: str | None = setting(
-        "POSTMARK_WEBHOOK_PASS", kinds.TEXT, None, "What Postmark reports later.",
-        group=_GROUP, planned=True, secret=True,
     )
     sms_provider: str | None = setting(
         "SMS_PROVIDER", kinds.TEXT, None, "Provider of text messages.",

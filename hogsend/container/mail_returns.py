@@ -1,0 +1,89 @@
+"""What comes back from mail: links followed, people leaving, providers reporting."""
+
+from __future__ import annotations
+
+from hogsend.container.parts import Parts
+from hogsend.kernel.ids import uuid7
+from hogsend.outbox.models import TopicHandler
+from hogsend.preferences.lists import ListRegistry
+from hogsend.preferences.unsubscribe import PreferenceLinks
+from hogsend.tracking.rewrite import LinkRewriter
+from hogsend.web.route import Route
+
+
+def build_lists(parts: Parts) -> ListRegistry:
+    """The lists of the content that exist here."""
+    return ListRegistry(parts.app.lists, enabled=parts.settings.enabled_lists)
+
+
+def build_links(parts: Parts) -> PreferenceLinks:
+    """The links with which people leave."""
+    return PreferenceLinks(parts.settings.api_public_url, parts.signer)
+
+
+def build_rewriter(parts: Parts) -> LinkRewriter:
+    """Makes the links of a mail ours."""
+    return LinkRewriter(parts.settings.api_public_url)
+
+
+def public_routes(parts: Parts) -> list[Route]:
+    """Tracking, provider webhooks and preference pages; none asks for an API key."""
+    from hogsend.email.feedback import api as feedback_api
+    from hogsend.email.feedback.wiring import build_sources, read_suppression_policy
+    from hogsend.preferences import unsubscribe_pages
+    from hogsend.preferences.pages import Pages
+    from hogsend.preferences.write import PreferenceWriter
+    from hogsend.tracking import api as tracking_api
+    from hogsend.tracking.identity import IdentityTokens
+    from hogsend.tracking.models import HitPolicy
+
+    settings = parts.settings
+    pages = Pages()
+    tracking = tracking_api.TrackingApi(
+        parts.db,
+        home_url=settings.api_public_url,
+        clock=parts.clock,
+        new_id=uuid7,
+        ingest=parts.ingest,
+        nudge=parts.nudge,
+        kv=parts.kv,
+        pages=pages,
+        tokens=IdentityTokens(
+            settings.better_auth_secret, previous=settings.better_auth_secret_previous
+        ),
+        adds_identity=settings.tracking_identity_token,
+        policy=HitPolicy(hold_seconds=settings.click_hold_seconds),
+    )
+    feedback = feedback_api.FeedbackApi(
+        parts.db,
+        build_sources(settings),
+        policy=read_suppression_policy(settings),
+        clock=parts.clock,
+        new_id=uuid7,
+        nudge=parts.nudge,
+    )
+    preferences = unsubscribe_pages.PreferencePages(
+        db=parts.db,
+        links=build_links(parts),
+        lists=build_lists(parts),
+        writer=PreferenceWriter(parts.db),
+        pages=pages,
+        clock=parts.clock,
+    )
+    return [
+        *tracking_api.routes(tracking),
+        *feedback_api.routes(feedback),
+        *unsubscribe_pages.routes(preferences),
+    ]
+
+
+def topics(parts: Parts) -> list[TopicHandler]:
+    """The worker's half."""
+    from hogsend.email.feedback.events import FeedbackEvents
+    from hogsend.email.feedback.wiring import read_suppression_policy
+    from hogsend.tracking.hits import HitEvents
+
+    return [
+        HitEvents(parts.db, parts.ingest, clock=parts.clock),
+        FeedbackEvents(parts.db, parts.ingest, policy=read_suppression_policy(parts.settings)),
+    ]
