@@ -35,15 +35,21 @@ class TrustedOrigins:
     def check(self, req: Request) -> None:
         """Raise NotAllowed unless the request says that a page of ours made it.
 
-        ``Origin`` decides; without one ``Sec-Fetch-Site: same-origin`` or the ``Referer`` does.
+        ``Sec-Fetch-Site: same-origin`` is the browser's own word (pages cannot set it) and holds
+        under any name of this host. Otherwise ``Origin`` decides, and without one the ``Referer``.
         A request that says nothing is refused.
         """
+        if req.env.get("HTTP_SEC_FETCH_SITE") == "same-origin":
+            return
         origin = req.env.get("HTTP_ORIGIN")
         if origin and origin != "null":
             if not self.trusts(origin):
-                raise NotAllowed("Invalid origin", code="INVALID_ORIGIN")
-            return
-        if req.env.get("HTTP_SEC_FETCH_SITE") == "same-origin":
+                raise NotAllowed(
+                    "Invalid origin",
+                    code="INVALID_ORIGIN",
+                    hint="set BETTER_AUTH_URL to the address in the browser, or add its origin to "
+                    "BETTER_AUTH_TRUSTED_ORIGINS",
+                )
             return
         referer = req.env.get("HTTP_REFERER")
         if not origin and referer and self.trusts(referer):

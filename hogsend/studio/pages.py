@@ -38,6 +38,17 @@ class Page:
     error: str | None = None
 
 
+TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many requests", 503: "Not available"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorPage(Page):
+    """What is wrong and what to do; ``status`` is the HTTP status."""
+
+    message: str
+    status: int
+
+
 class Pages:
     """Jinja with escaping on and missing names as errors."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hogsend.access.cookies import SessionCookie
@@ -12,16 +12,18 @@ from hogsend.access.resets import Resets
 from hogsend.access.sessions import Sessions
 from hogsend.access.sign_in import SignIn
 from hogsend.db import Database
+from hogsend.errors import HogsendError
 from hogsend.kv.heartbeat import Workers
 from hogsend.ops.health import Health
 from hogsend.studio import urls
 from hogsend.studio.gate import Gate
-from hogsend.studio.pages import Pages, redirect
+from hogsend.studio.pages import TITLES, ErrorPage, Pages, redirect
 from hogsend.studio.static_files import StaticFiles
 from hogsend.studio.views.account import AccountViews
 from hogsend.studio.views.mails import MailViews
 from hogsend.studio.views.sign_in import SignInViews
 from hogsend.studio.views.status import StatusViews
+from hogsend.web.errors import status_of
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Route
 
@@ -78,7 +80,7 @@ def routes(parts: StudioParts) -> list[Route]:
         resets=parts.resets,
         sign_in_flow=parts.sign_in_flow,
     )
-    return [
+    table = [
         _get(urls.ROOT, _to_home),
         _get(urls.STATIC, static.get),
         _get(urls.SIGN_IN, entrance.show),
@@ -98,10 +100,27 @@ def routes(parts: StudioParts) -> list[Route]:
         _post(urls.ACCOUNT_CHANGE, gate.form(account.change_password)),
         _post(urls.ACCOUNT_SESSIONS, gate.form(account.end_sessions)),
     ]
+    return [replace(route, handler=_with_error_page(pages, route.handler)) for route in table]
 
 
 def _to_home(req: Request, resp: Response) -> None:
     redirect(resp, urls.HOME + (f"?{req.query_string}" if req.query_string else ""))
+
+
+def _with_error_page(pages: Pages, view: Callable[..., None]) -> Callable[..., None]:
+    """People get a page that says what is wrong and what to do, not JSON."""
+
+    def respond(req: Request, resp: Response, **params: str) -> None:
+        try:
+            view(req, resp, **params)
+        except HogsendError as error:
+            status = status_of(error)
+            if status == 500:
+                raise
+            page = ErrorPage(title=TITLES.get(status, "Error"), message=str(error), status=status)
+            pages.answer(resp, "error.html", page, status=status)
+
+    return respond
 
 
 def _with_reset_links(home: Callable[..., None]) -> Callable[..., None]:
