@@ -1,0 +1,360 @@
+"""A world in memory that runs the journeys of an app with the real runtime.
+
+Time moves only when told to; events, waits, mails and promised work live in objects. Everything a
+journey sees (context, journal, replay, settling) is the code of the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from hogsend.email.models import SendRequest, SendResult
+from hogsend.email.policy import SendPolicy
+from hogsend.email.templates.registry import TemplateRegistry
+from hogsend.errors import InvalidInput
+from hogsend.events.models import ExitResult, Ingested, NewEvent
+from hogsend.journeys import store
+from hogsend.journeys.meta import JourneyDefinition
+from hogsend.journeys.models import Begun, Item, Settled, Settlement, Step
+from hogsend.journeys.registry import JourneyRegistry
+from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
+from hogsend.journeys.runtime.passage import Services
+from hogsend.kernel.clock import VirtualClock
+from hogsend.kernel.ids import uuid7
+from hogsend.kernel.wire_json import JsonValue, dumps, loads
+from hogsend.outbox import store as outbox
+from hogsend.testing.desk import Desk, NoDatabase
+from hogsend.testing.mailbox import Mailbox
+from hogsend.testing.memory import Memory
+from hogsend.testing.people import Passenger, PastEvent, Person, Promise, TimelineEntry
+from hogsend.testing.turns import LoopBreaker, WatchedCoroutine
+
+if TYPE_CHECKING:
+    from hogsend.app import App
+
+BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
+_MOST_ADVANCES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceRecord:
+    """One settled advance and the whole journal after it."""
+
+    definition: JourneyDefinition
+    settlement: Settlement
+    steps: tuple[Step, ...]
+
+
+class World:
+    """``now`` is where its clock begins. Close it when done; it is a context manager too."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        now: datetime = BEGINNING,
+        policy: SendPolicy | None = None,
+        options: AdvanceOptions | None = None,
+    ) -> None:
+        app.check()
+        self.app = app
+        self.clock = VirtualClock(now)
+        self.memory = Memory(self.clock)
+        self.registry = JourneyRegistry(app, None)
+        self.timeline: list[TimelineEntry] = []
+        self.advances: list[AdvanceRecord] = []
+        self.breaker = LoopBreaker()
+        self.mailbox = Mailbox(
+            templates=TemplateRegistry.load(app.template_dirs),
+            clock=self.clock,
+            find_person=self.find_address,
+            policy=policy or SendPolicy(),
+            on_mail=self._note_mail,
+        )
+        self._runner = asyncio.Runner()
+        self._advance = Advance(
+            self.services(self.answers()),
+            options or AdvanceOptions(),
+            wakers=Wakers(poke=lambda: None, expect=lambda due_at: None),
+            new_id=uuid7,
+        )
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the event loop and the watching thread; idempotent."""
+        self._runner.close()
+        self.breaker.close()
+
+    def services(self, answers: Mapping[Callable[..., Any], Callable[..., Any]]) -> Services:
+        """What the runtime reaches outside itself with, in this world."""
+        return Services(
+            db=NoDatabase(), offload=Desk(answers), mailer=self.mailbox, clock=self.clock
+        )
+
+    def answers(self) -> dict[Callable[..., Any], Callable[..., Any]]:
+        """Store functions of the runtime and what does their work here."""
+        return {
+            store.begin_advances: self._begin,
+            store.settle_advances: self._settle,
+            store.record_steps: self.memory.record_steps,
+            outbox.renew: lambda ids, *, holder, lease: list(ids),
+        }
+
+    def person(self, user_id: str, **fields: Any) -> Person:
+        """Somebody by user id, made when they do not exist; ``fields`` are those of Person."""
+        found = next((p for p in self.memory.people if p.user_id == user_id), None)
+        if found is None:
+            found = Person(user_id=user_id, **fields)
+            self.memory.people.append(found)
+        return found
+
+    def find_address(self, address: str) -> Person | None:
+        """Whose address it is."""
+        return next((p for p in self.memory.people if p.email.lower() == address), None)
+
+    def tell(
+        self,
+        person: Person,
+        event: str,
+        properties: Mapping[str, JsonValue] | None = None,
+        *,
+        groups: Mapping[str, str] | None = None,
+        source: str = "test",
+        occurred_at: datetime | None = None,
+    ) -> PastEvent:
+        """Something happens to somebody now; everything that follows at once has happened after."""
+        past = self._happen(
+            person, event, properties or {}, groups=groups, source=source, occurred_at=occurred_at
+        )
+        self.drain()
+        return past
+
+    def ingest(self, event: NewEvent) -> Ingested:
+        """What ``Ingest.ingest`` does, for events that journeys cause."""
+        person = self._resolve(event)
+        past = self._happen(
+            person,
+            event.name,
+            event.properties,
+            groups=event.groups,
+            source=event.source,
+            occurred_at=event.occurred_at,
+        )
+        if event.contact_properties:
+            _patch(person, event.contact_properties)
+        return Ingested(
+            stored=True,
+            event_id=past.id,
+            contact_id=person.contact_id,
+            contact_key=person.user_id,
+            exits=(),
+            promised=0,
+        )
+
+    def go_to(self, instant: datetime) -> None:
+        """Let time pass, stopping at everything that falls due on the way."""
+        while (due := self.memory.next_due()) is not None and due <= instant:
+            self._set_clock(max(due, self.clock.now()))
+            self.memory.wake_due()
+            self.drain()
+        self._set_clock(instant)
+
+    def drain(self) -> None:
+        """Do all work that is due now."""
+        for _ in range(_MOST_ADVANCES):
+            promise = self._next_promise()
+            if promise is None:
+                return
+            self._runner.run(self._fulfil(promise))
+        raise InvalidInput("the journeys of this app keep starting each other without end")
+
+    def watched(self, definition: JourneyDefinition) -> JourneyDefinition:
+        """The same journey, with its turns watched for loops that never end."""
+
+        def run(user: Any, ctx: Any) -> Any:
+            coroutine = definition.run(user, ctx)
+            return WatchedCoroutine(coroutine, self.breaker.turn, self.breaker.turn)
+
+        return replace(definition, run=run)
+
+    def run(self, coroutine: Any) -> Any:
+        """Run something on the world's event loop."""
+        return self._runner.run(coroutine)
+
+    def note(self, person: Person, journey_id: str | None, what: str, detail: str = "") -> None:
+        """A line of the timeline."""
+        self.timeline.append(
+            TimelineEntry(
+                at=self.clock.now(),
+                user_id=person.user_id,
+                journey_id=journey_id,
+                what=what,
+                detail=detail,
+            )
+        )
+
+    async def _fulfil(self, promise: Promise) -> None:
+        definition = self.registry.find(promise.journey_id)
+        assert definition is not None
+        item = Item(
+            outbox_id=promise.id,
+            state_id=promise.passenger_id,
+            event_id=promise.event.id if promise.event else None,
+        )
+        await self._advance.run(self.watched(definition), [item])
+
+    def _next_promise(self) -> Promise | None:
+        due = (p for p in self.memory.promises.values() if p.due_at <= self.clock.now())
+        return min(due, key=lambda p: p.id, default=None)
+
+    def _happen(
+        self,
+        person: Person,
+        event: str,
+        properties: Mapping[str, JsonValue],
+        *,
+        groups: Mapping[str, str] | None,
+        source: str,
+        occurred_at: datetime | None,
+    ) -> PastEvent:
+        # Through JSON, as over HTTP: a tuple becomes a list, an object that is no JSON fails here.
+        bag = loads(dumps(dict(properties)))
+        assert isinstance(bag, dict)
+        now = self.clock.now()
+        past = PastEvent(
+            id=uuid7(),
+            person=person,
+            name=event,
+            properties=bag,
+            groups=dict(person.groups if groups is None else groups),
+            source=source,
+            occurred_at=occurred_at or now,
+            received_at=now,
+        )
+        self.memory.events.append(past)
+        self.note(person, None, "event", _with_properties(event, bag))
+        matches = self.registry.match(event, bag)
+        self._exit(past, {journey_id for journey_id, leaves in matches.exits if leaves})
+        self.memory.hear(past)
+        for journey_id in matches.starts:
+            self.memory.promise(journey_id, event=past)
+        return past
+
+    def _exit(self, event: PastEvent, journeys: set[str]) -> list[ExitResult]:
+        left = []
+        for passenger in self.memory.passengers.values():
+            is_theirs = passenger.person is event.person and passenger.journey_id in journeys
+            if is_theirs and passenger.is_live:
+                self.memory.leave(passenger, f"event:{event.name}")
+                self.note(event.person, passenger.journey_id, "exited", f"because of {event.name}")
+                left.append(
+                    ExitResult(
+                        journey_id=passenger.journey_id, state_id=str(passenger.id), exited=True
+                    )
+                )
+        return left
+
+    def _resolve(self, event: NewEvent) -> Person:
+        for person in self.memory.people:
+            if event.contact_id is not None:
+                if person.contact_id == event.contact_id:
+                    return person
+            elif person.user_id in (event.external_id, event.anonymous_id) or (
+                event.email is not None and person.email.lower() == event.email.lower()
+            ):
+                return person
+        key = event.external_id or event.anonymous_id or event.email or str(event.contact_id)
+        return self.person(key, email=event.email or "")
+
+    def _begin(self, journey: JourneyDefinition, *args: Any, **kwargs: Any) -> list[Begun]:
+        begun = self.memory.begin_advances(journey, *args, **kwargs)
+        for entry in begun:
+            if entry.verdict in ("skipped", "held_out"):
+                _, person, reason = self.memory.skips[-1]
+                self.note(person, journey.meta.id, "kept out", reason)
+            elif entry.enrollment is not None:
+                self._note_begin(self.memory.passengers[entry.enrollment.id])
+        return begun
+
+    def _note_begin(self, passenger: Passenger) -> None:
+        wait = passenger.wait
+        if passenger.attempt:
+            self.note(passenger.person, passenger.journey_id, "retried", passenger.error or "")
+        elif wait is None:
+            self.note(passenger.person, passenger.journey_id, "entered")
+        else:
+            why = f"{wait.event.name} came" if wait.event is not None else "time was up"
+            self.note(passenger.person, passenger.journey_id, "woke", f"{wait.new.label}: {why}")
+
+    def _settle(self, journey_id: str, settlements: list[Settlement], **more: Any) -> list[Settled]:
+        settled = self.memory.settle_advances(journey_id, settlements, **more)
+        definition = self.registry.find(journey_id)
+        assert definition is not None
+        for settlement in settlements:
+            passenger = self.memory.passengers[settlement.enrollment.id]
+            self.advances.append(
+                AdvanceRecord(
+                    definition=definition, settlement=settlement, steps=tuple(passenger.steps)
+                )
+            )
+            self.note(passenger.person, journey_id, settlement.status, _ending(settlement))
+        return settled
+
+    def _note_mail(self, request: SendRequest, result: SendResult) -> None:
+        passenger = self._passenger(request.journey_state_id)
+        person = passenger.person if passenger else self.find_address(request.to.lower())
+        if person is not None:
+            reason = f" ({result.reason})" if result.reason else ""
+            detail = f"{request.template} to {request.to}{reason}"
+            journey_id = passenger.journey_id if passenger else None
+            self.note(person, journey_id, f"mail {result.status}", detail)
+
+    def _passenger(self, state_id: UUID | None) -> Passenger | None:
+        return self.memory.passengers.get(state_id) if state_id is not None else None
+
+    def _set_clock(self, instant: datetime) -> None:
+        ahead = instant - self.clock.now()
+        if ahead < timedelta(0):
+            raise InvalidInput("time does not run backwards")
+        self.clock.advance(ahead)
+
+
+@contextmanager
+def opened(app: App, **options: Any) -> Iterator[World]:
+    """A world for a ``with`` block."""
+    world = World(app, **options)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+def _ending(settlement: Settlement) -> str:
+    wait = settlement.wait
+    if wait is not None:
+        what = f"for {wait.event}" if wait.event else wait.kind
+        return f"{wait.label}: {what} until {wait.due_at:%Y-%m-%d %H:%M:%S}Z"
+    return settlement.error or settlement.reason or ""
+
+
+def _with_properties(event: str, properties: Mapping[str, JsonValue]) -> str:
+    return f"{event} {dumps(dict(properties))}" if properties else event
+
+
+def _patch(person: Person, patch: Mapping[str, JsonValue]) -> None:
+    for key, value in patch.items():
+        if value is None:
+            person.properties.pop(key, None)
+        else:
+            person.properties[key] = value

@@ -1,0 +1,7 @@
+"""The fixture as users get it; an installed package brings it by its entry point."""
+
+from __future__ import annotations
+
+from hogsend.testing.plugin import journey_test
+
+__all__ = ["journey_test"]

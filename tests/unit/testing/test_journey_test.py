@@ -1,0 +1,175 @@
+"""What the fixture ``journey_test`` does for authors; it comes from the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hogsend.errors import InvalidInput, ProviderTransient
+from hogsend.journeys.holdout import is_held_out
+from hogsend.testing import Deed, JourneyTest
+from tests.unit.testing import journeys
+
+Make = Callable[..., JourneyTest]
+
+
+def test_journey_answered_in_time_takes_the_short_path(journey_test: Make) -> None:
+    trip = journey_test(journeys.good)
+
+    trip.start().advance(hours=47).event("project.created", size=1)
+
+    trip.assert_sent("welcome")
+    trip.assert_status("exited")
+    assert trip.enrollment.exit_reason == "knows the way"
+
+
+def test_journey_not_answered_goes_on_when_the_time_is_up(journey_test: Make) -> None:
+    trip = journey_test(journeys.good)
+
+    trip.start().finish()
+
+    trip.assert_sent("welcome", "getting-started")
+    trip.assert_status("completed")
+    assert trip.now == datetime(2025, 1, 3, 1, tzinfo=UTC)
+    assert [mail.sent_at.day for mail in trip.mails] == [1, 3]
+
+
+def test_event_that_does_not_match_wakes_nobody(journey_test: Make) -> None:
+    trip = journey_test(journeys.good)
+
+    trip.start().event("project.created", size=0).event("project.created", size="1")
+
+    trip.assert_status("waiting")
+
+
+@pytest.mark.parametrize(
+    ("event", "properties", "status"),
+    [
+        ("account.closed", {}, "exited"),
+        ("plan.changed", {"plan": "none"}, "exited"),
+        ("plan.changed", {"plan": "pro"}, "waiting"),
+    ],
+)
+def test_exit_rule_ends_the_journey_only_when_it_matches(
+    journey_test: Make, event: str, properties: dict[str, str], status: str
+) -> None:
+    trip = journey_test(journeys.good).start()
+
+    trip.event(event, properties).advance(days=1)
+
+    trip.assert_status(status)
+
+
+def test_entry_limit_refuses_a_second_time(journey_test: Make) -> None:
+    trip = journey_test(journeys.good).start().finish()
+
+    trip.start()
+
+    assert trip.refusals == ["already_entered_once"]
+    assert len(trip.enrollments) == 1
+
+
+def test_trigger_that_does_not_match_starts_nothing(journey_test: Make) -> None:
+    trip = journey_test(journeys.good).start(plan="internal")
+
+    assert trip.enrollments == []
+    with pytest.raises(AssertionError, match="nobody entered 'good'"):
+        _ = trip.status
+
+
+def test_person_who_left_all_mail_does_not_enter(journey_test: Make) -> None:
+    trip = journey_test(journeys.good, unsubscribed=True).start()
+
+    assert trip.refusals == ["user_unsubscribed"]
+
+
+def test_person_who_leaves_on_the_way_gets_no_more_mail(journey_test: Make) -> None:
+    trip = journey_test(journeys.good).start()
+
+    trip.person.unsubscribed = True
+    trip.finish()
+
+    trip.assert_sent("welcome")
+    assert [result.status for _, result in trip.mailbox.stopped] == ["unsubscribed"]
+
+
+def test_person_who_left_the_category_gets_none_of_its_mail(journey_test: Make) -> None:
+    trip = journey_test(journeys.good, categories={"journey": False}).start().finish()
+
+    trip.assert_sent()
+    trip.assert_status("completed")
+
+
+def test_holdout_keeps_the_same_people_out_as_in_production(journey_test: Make) -> None:
+    for number in range(8):
+        user_id = f"user-{number}"
+        trip = journey_test(journeys.kept_out, user_id=user_id).start()
+
+        expected = is_held_out("kept-out", user_id, percent=50, salt="s")
+        assert (trip.status == "held_out") is expected
+
+
+def test_provider_that_is_busy_is_asked_again_and_sends_once(journey_test: Make) -> None:
+    trip = journey_test(journeys.good)
+    trip.mailbox.fail_next(ProviderTransient("busy"), ProviderTransient("busy"))
+
+    trip.start().advance(minutes=5)
+
+    trip.assert_sent("welcome")
+    assert "retried" in [entry.what for entry in trip.timeline]
+
+
+def test_mail_is_rendered_with_the_templates_of_the_app(journey_test: Make) -> None:
+    trip = journey_test(journeys.good, properties={"firstName": "Ada"}).start()
+
+    [mail] = trip.mails
+    assert mail.props["name"] == "Ada"
+    assert mail.subject
+    assert mail.html.startswith("<!")
+    assert mail.text
+
+
+def test_history_is_played_in_order(journey_test: Make) -> None:
+    trip = journey_test(journeys.good)
+
+    trip.play(
+        [
+            Deed(event="signed.up"),
+            Deed(event="project.created", properties={"size": 3}, after=timedelta(days=1)),
+        ]
+    )
+
+    trip.assert_status("exited")
+
+
+def test_failed_assertion_shows_the_timeline(journey_test: Make) -> None:
+    trip = journey_test(journeys.good, timezone="Europe/Berlin").start()
+
+    with pytest.raises(AssertionError) as failed:
+        trip.assert_sent("something-else")
+
+    assert "2025-01-01 Wed 01:00  [good] mail sent welcome" in str(failed.value)
+    assert "waiting first-project: for project.created" in str(failed.value)
+
+
+def test_journey_that_is_not_registered_is_refused(journey_test: Make) -> None:
+    async def stray(user: object, ctx: object) -> None: ...
+
+    with pytest.raises(InvalidInput, match="stray is not registered"):
+        journey_test(stray)
+    with pytest.raises(InvalidInput, match="no journey 'nowhere'"):
+        journey_test("nowhere", app=journeys.app)
+
+
+def test_event_that_is_no_json_is_refused_as_over_http(journey_test: Make) -> None:
+    trip = journey_test(journeys.good)
+
+    with pytest.raises(ValueError, match="Unable to serialize"):
+        trip.event("odd", {"object": object()})  # type: ignore[dict-item]  # the mistake under test
+
+
+def test_time_never_runs_backwards(journey_test: Make) -> None:
+    with pytest.raises(InvalidInput, match="backwards"):
+        journey_test(journeys.good).advance(days=-1)
