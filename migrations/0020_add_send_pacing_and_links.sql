@@ -29,6 +29,10 @@ CREATE UNIQUE INDEX tracked_links_short_code_unique ON tracked_links (short_code
 -- provider said yes (it holds the properties of a person).
 ALTER TABLE email_sends ADD COLUMN request jsonb;
 
+-- Handed over inside a batch: the provider knows the batch by a key of its own and would not
+-- recognise the mail alone, so it is never handed over again.
+ALTER TABLE email_sends ADD COLUMN in_batch boolean NOT NULL DEFAULT false;
+
 -- Where a send stands on its way. A status only ever moves to a higher rank; complained outranks
 -- bounced, because the person acted; failed after acceptance is a reject and outranks what the
 -- provider said before.

@@ -60,6 +60,7 @@ END $$;
 --   mode           send: take the lease, handed_over_at is committed with it
 --                  enqueue: promise it (outbox topic email.send), no lease
 --                  resume: drive the row p.id; no row answers when it is gone
+--   in_batch       it will travel with others under one key of the provider
 --   lease_seconds, recognised_seconds (NULL: the provider recognises no repeated key)
 -- Row shape: is_mine (hand over now), is_uncertain (an earlier hand-over was never answered), id
 -- (NULL: no row was made), status (a ledger status, or skipped or deferred), reason, message_id,
@@ -96,8 +97,9 @@ BEGIN
     ELSIF v_key IS NOT NULL THEN
       SELECT * INTO v_prior FROM email_sends s WHERE s.idempotency_key = v_key FOR UPDATE;
     END IF;
-    v_may := v_prior.id IS NULL OR hogsend.may_hand_over_v1(
-      v_prior.handed_over_at, (p ->> 'recognised_seconds')::float8);
+    v_may := v_prior.handed_over_at IS NULL OR (NOT v_prior.in_batch
+      AND hogsend.may_hand_over_v1(
+        v_prior.handed_over_at, (p ->> 'recognised_seconds')::float8));
     IF v_prior.id IS NOT NULL AND NOT (
         (v_prior.status = 'queued' AND coalesce(v_prior.claimed_until <= now(), true))
         OR (v_prior.status IN ('failed', 'suppressed') AND v_prior.handed_over_at IS NULL)
@@ -150,7 +152,8 @@ BEGIN
     RETURN QUERY INSERT INTO email_sends AS s (
       id, journey_state_id, campaign_id, user_id, user_email, contact_id, template_key, from_email,
       to_email, intended_to, subject, category, provider, status, reason, attempt, claimed_by,
-      claimed_until, handed_over_at, idempotency_key, metadata, request, created_at, updated_at)
+      claimed_until, handed_over_at, in_batch, idempotency_key, metadata, request, created_at,
+      updated_at)
     SELECT v_id, (p ->> 'journey_state_id')::uuid, (p ->> 'campaign_id')::uuid, p ->> 'user_id',
       p ->> 'intended_to', v_contact, p ->> 'template', p ->> 'sender', p ->> 'to',
       p ->> 'intended_to', p ->> 'subject', p ->> 'category', p ->> 'provider',
@@ -160,7 +163,7 @@ BEGIN
       CASE WHEN v_effect IS NULL AND v_is_sent
         THEN now() + make_interval(secs => (p ->> 'lease_seconds')::float8) END,
       CASE WHEN v_effect IS NULL AND v_is_sent THEN now() END,
-      v_key, p -> 'metadata', CASE WHEN v_effect IS NULL THEN nullif(p -> 'request', 'null') END,
+      coalesce((p ->> 'in_batch')::boolean, false), v_key, p -> 'metadata', CASE WHEN v_effect IS NULL THEN nullif(p -> 'request', 'null') END,
       v_at, v_at
     ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING s.claimed_by IS NOT NULL, false, s.id, s.status, s.reason, s.message_id,
@@ -187,6 +190,7 @@ BEGIN
       THEN now() + make_interval(secs => (p ->> 'lease_seconds')::float8) END,
     handed_over_at = CASE WHEN v_effect IS NULL AND v_is_sent
       THEN coalesce(s.handed_over_at, now()) ELSE s.handed_over_at END,
+    in_batch = coalesce((p ->> 'in_batch')::boolean, false),
     attempt = s.attempt + CASE WHEN v_effect IS NULL AND v_is_sent THEN 1 ELSE 0 END,
     from_email = p ->> 'sender', to_email = p ->> 'to', subject = p ->> 'subject',
     category = p ->> 'category', provider = p ->> 'provider', metadata = p -> 'metadata',

@@ -38,7 +38,6 @@ RETURNING s.id
 UPDATE email_sends SET status = :status, reason = :reason,
   handed_over_at = CASE WHEN CAST(:keeps_hand_over AS boolean) THEN handed_over_at END,
   claimed_by = NULL, claimed_until = NULL,
-  request = CASE WHEN CAST(:status AS text) = 'failed' THEN NULL ELSE request END,
   updated_at = :settled_at
 WHERE id = :id AND claimed_by = :token AND status = 'queued'
 RETURNING id
@@ -53,7 +52,7 @@ WHERE id IN (SELECT value::uuid FROM jsonb_array_elements_text(CAST(:ids AS json
 -- Sends nobody drives any more: handed over, the lease is long over, no answer; or in doubt and
 -- the provider can still be asked with the same key. Oldest first. Index: email_sends_open_idx.
 SELECT id FROM email_sends
-WHERE created_at > CAST(:since AS timestamptz) AND request IS NOT NULL
+WHERE created_at > CAST(:since AS timestamptz) AND request IS NOT NULL AND NOT in_batch
   AND handed_over_at > now() - make_interval(secs => :recognised_seconds)
   AND provider = :provider AND attempt < :max_attempts
   AND updated_at < now() - make_interval(secs => :quiet_seconds)
@@ -70,7 +69,8 @@ WHERE id IN (
   SELECT id FROM email_sends
   WHERE status = 'queued' AND handed_over_at IS NOT NULL
     AND coalesce(claimed_until, updated_at) < now() - make_interval(secs => :quiet_seconds)
-    AND NOT hogsend.may_hand_over_v1(handed_over_at, CAST(:recognised_seconds AS float8))
+    AND (in_batch
+      OR NOT hogsend.may_hand_over_v1(handed_over_at, CAST(:recognised_seconds AS float8)))
   ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 RETURNING id
 
@@ -98,3 +98,20 @@ WHERE c.deleted_at IS NULL AND c.id = coalesce(
           AND a.alias_value = CAST(:email AS text))
       OR (CAST(:email AS text) IS NULL AND a.alias_kind = 'external'
           AND a.alias_value = CAST(:user_id AS text)) LIMIT 1))
+
+-- name: settle_promises
+-- What became of outbox rows this holder has: after_seconds NULL: kept, the row goes; park true: out
+-- of the queue; else due again later. :rows: [{id, after_seconds, error, park}].
+WITH n AS (
+  SELECT (r ->> 'id')::bigint AS id, (r ->> 'after_seconds')::float8 AS after_seconds,
+    r ->> 'error' AS error, coalesce((r ->> 'park')::boolean, false) AS park
+  FROM jsonb_array_elements(CAST(:rows AS jsonb)) r
+), gone AS (
+  DELETE FROM outbox o USING n
+  WHERE o.id = n.id AND o.holder = :holder AND n.after_seconds IS NULL AND NOT n.park
+)
+UPDATE outbox o SET holder = NULL, last_error = n.error,
+  parked_at = CASE WHEN n.park THEN now() END,
+  available_at = now() + make_interval(secs => coalesce(n.after_seconds, 0))
+FROM n WHERE o.id = n.id AND o.holder = :holder AND (n.park OR n.after_seconds IS NOT NULL)
+RETURNING o.id

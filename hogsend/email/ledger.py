@@ -151,11 +151,15 @@ class Ledger:
     def claim_many(
         self, sends: Sequence[tuple[NewSend, Sequence[MailLink]]], *, mode: ClaimMode = "send"
     ) -> list[LedgerRow | None]:
-        """The same in one round trip; one answer per send, in order."""
+        """The same in one round trip; one answer per send, in order.
+
+        More than one send counts as handed over in a batch.
+        """
         if not sends:
             return []
         payload: list[JsonValue] = [
-            self._to_json(send, links, mode=mode, priority=2) for send, links in sends
+            self._to_json(send, links, mode=mode, priority=2, in_batch=len(sends) > 1)
+            for send, links in sends
         ]
         found: list[LedgerRow | None] = [None] * len(sends)
         for row in self._db.run(_Q["claim_sends"], sends=_storable(payload)):
@@ -224,9 +228,16 @@ class Ledger:
         return bool(rows)
 
     def _to_json(
-        self, send: NewSend, links: Sequence[MailLink], *, mode: ClaimMode, priority: int
+        self,
+        send: NewSend,
+        links: Sequence[MailLink],
+        *,
+        mode: ClaimMode,
+        priority: int,
+        in_batch: bool = False,
     ) -> JsonObject:
         return {
+            "in_batch": in_batch,
             "id": str(send.id),
             "token": str(send.token),
             "mode": mode,

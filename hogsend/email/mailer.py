@@ -40,7 +40,7 @@ class MailerOptions:
     reply_to: str | None = None
     is_test: bool = False
     test_inbox: str | None = None
-    lease: timedelta = timedelta(seconds=60)
+    lease: timedelta = timedelta(seconds=120)
     patience: timedelta = timedelta(seconds=1)
     policy: SendPolicy = field(default_factory=SendPolicy)
     rates: RateLimits = field(default_factory=RateLimits)
@@ -50,6 +50,15 @@ class SendObserver(Protocol):
     """Told about every finished call, for metrics; ``outcome`` is a status or an error code."""
 
     def __call__(self, *, provider: str, template: str, outcome: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request of a chunk; ``at`` None: it is new."""
+
+    request: SendRequest
+    send_id: UUID
+    at: datetime | None
 
 
 class Mailer:
@@ -83,6 +92,7 @@ class Mailer:
         self._sleep = sleep
         fixed = TestState(is_active=options.is_test, inbox=options.test_inbox)
         self._test_state = read_test_state or (lambda: fixed)
+        self.templates = templates
         self._composer = Composer(
             templates=templates,
             provider=provider,
@@ -103,6 +113,13 @@ class Mailer:
     def provider_name(self) -> str:
         """The id of the provider in use."""
         return self._provider.name
+
+    @property
+    def batch_size(self) -> int:
+        """Mails that go in one call of the provider; each holds its lease from the claim on."""
+        if not isinstance(self._provider, BatchProvider):
+            return 1
+        return max(1, self._provider.capabilities.batch_size)
 
     @property
     def ledger(self) -> Ledger:
@@ -167,39 +184,69 @@ class Mailer:
         Errors are answers, in the order of the requests. Meant for campaigns and the send queue.
         """
         test = self._test_state()
-        letters: list[Letter | HogsendError] = []
-        for request in requests:
-            try:
-                letters.append(self._compose(request, test=test, paced=True))
-            except HogsendError as error:
-                letters.append(error)
-        return self._drive_letters(letters, test=test, is_resumed=False)
+        answers: list[SendResult | HogsendError] = []
+        for start in range(0, len(requests), self.batch_size):
+            asked = [
+                _Asked(request=request, send_id=self._new_id(), at=None)
+                for request in requests[start : start + self.batch_size]
+            ]
+            letters = self._compose_chunk(asked, test=test)
+            answers += self._drive_letters(letters, test=test, is_resumed=False)
+        return answers
 
     def resume(self, send_ids: Sequence[UUID]) -> list[SendResult | HogsendError | None]:
         """Drive rows from what they hold; None: nothing left to do (settled, or not possible)."""
-        stored = self._ledger.load_requests(send_ids)
-        test = self._test_state()
-        letters: list[Letter | HogsendError] = []
-        found = [send_id for send_id in send_ids if send_id in stored]
-        for send_id in found:
-            row = stored[send_id]
-            request = from_stored(row.request, idempotency_key=row.idempotency_key)
-            try:
-                letters.append(
-                    self._compose(
-                        request, test=test, send_id=send_id, at=row.created_at, paced=True
-                    )
-                )
-            except HogsendError as error:
-                letters.append(error)
-        answers = dict(
-            zip(found, self._drive_letters(letters, test=test, is_resumed=True), strict=True)
-        )
-        return [answers.get(send_id) for send_id in send_ids]
+        answers: list[SendResult | HogsendError | None] = []
+        for start in range(0, len(send_ids), self.batch_size):
+            answers += self._resume_chunk(send_ids[start : start + self.batch_size])
+        return answers
 
     def close(self) -> None:
         """Free the provider's connections."""
         self._provider.close()
+
+    def _resume_chunk(self, send_ids: Sequence[UUID]) -> list[SendResult | HogsendError | None]:
+        stored = self._ledger.load_requests(send_ids)
+        test = self._test_state()
+        found = [send_id for send_id in send_ids if send_id in stored]
+        asked = [
+            _Asked(
+                request=from_stored(
+                    stored[send_id].request, idempotency_key=stored[send_id].idempotency_key
+                ),
+                send_id=send_id,
+                at=stored[send_id].created_at,
+            )
+            for send_id in found
+        ]
+        letters = self._compose_chunk(asked, test=test)
+        driven = self._drive_letters(letters, test=test, is_resumed=True)
+        answers = dict(zip(found, driven, strict=True))
+        return [answers.get(send_id) for send_id in send_ids]
+
+    def _compose_chunk(
+        self, asked: Sequence[_Asked], *, test: TestState
+    ) -> list[Letter | HogsendError]:
+        """Letters that may share one call of the provider, which then takes one slot."""
+        is_one_call = self.batch_size > 1
+        call_at = self._turn(f"call:{asked[0].send_id}", None) if asked and is_one_call else None
+        letters: list[Letter | HogsendError] = []
+        for one in asked:
+            try:
+                letters.append(
+                    self._compose(
+                        one.request,
+                        test=test,
+                        send_id=one.send_id,
+                        at=one.at,
+                        paced=True,
+                        call_at=call_at,
+                        counts_call=not is_one_call,
+                    )
+                )
+            except HogsendError as error:
+                letters.append(error)
+        return letters
 
     def _compose(
         self,
@@ -209,28 +256,30 @@ class Mailer:
         send_id: UUID | None = None,
         at: datetime | None = None,
         paced: bool = False,
+        call_at: datetime | None = None,
+        counts_call: bool = True,
     ) -> Letter:
         now = self._clock.now()
         new = send_id or self._new_id()
+        turn = call_at
+        if paced and turn is None:
+            caller = request.idempotency_key or str(new)
+            turn = self._turn(caller, to_wire_address(request.to), counts_call=counts_call)
         return self._composer.compose(
-            request,
-            send_id=new,
-            at=at or now,
-            now=now,
-            test=test,
-            rate_allows_at=self._wait_for_turn(request, new, now) if paced else None,
+            request, send_id=new, at=at or now, now=now, test=test, rate_allows_at=turn
         )
 
-    def _wait_for_turn(self, request: SendRequest, send_id: UUID, now: datetime) -> datetime | None:
+    def _turn(
+        self, caller: str, address: str | None, *, counts_call: bool = True
+    ) -> datetime | None:
         """Take a slot; short waits are spent here. None: go."""
         if self._pacer.is_idle:
             return None
-        caller = request.idempotency_key or str(send_id)
-        wait = self._pacer.ask(caller, to_wire_address(request.to))
+        wait = self._pacer.ask(caller, address, counts_call=counts_call)
         if timedelta(0) < wait <= self._options.patience:
             self._sleep(wait.total_seconds())
-            wait = self._pacer.ask(caller, to_wire_address(request.to))
-        return to_instant(now, wait)
+            wait = self._pacer.ask(caller, address, counts_call=counts_call)
+        return to_instant(self._clock.now(), wait)
 
     def _drive_letters(
         self, letters: Sequence[Letter | HogsendError], *, test: TestState, is_resumed: bool

@@ -92,15 +92,19 @@ class Pacer:
         """True when nothing is limited."""
         return self._limits.provider is None and not self._limits.domains
 
-    def ask(self, caller: str, address: str) -> timedelta:
+    def ask(self, caller: str, address: str | None, *, counts_call: bool = True) -> timedelta:
         """How long ``caller`` (a name for this mail) has to wait; zero: send now.
 
         A zero answer uses the slot up. A longer one reserves a slot: the same caller asking
-        again after that long gets zero.
+        again after that long gets zero. A batch is one call of the provider: ask once with
+        ``address`` None, and for each mail with ``counts_call`` False.
         """
-        domain = domain_of(address)
-        limited = [(f"provider:{self._provider}", self._limits.provider)]
-        limited.append((f"domain:{domain}", self._limits.for_domain(domain)))
+        limited: list[tuple[str, Rate | None]] = []
+        if counts_call:
+            limited.append((f"provider:{self._provider}", self._limits.provider))
+        if address is not None:
+            domain = domain_of(address)
+            limited.append((f"domain:{domain}", self._limits.for_domain(domain)))
         rates = [(name, rate) for name, rate in limited if rate is not None]
         if not rates:
             return timedelta(0)
