@@ -129,8 +129,9 @@ def test_supervisor_with_a_program_that_cannot_run_gives_up_with_one(machine: Ma
 
 def test_supervisor_with_a_bad_migration_starts_neither_api_nor_worker(machine: Machine) -> None:
     folder = machine.directory / "client"
-    folder.mkdir()
-    (folder / "0001_break.sql").write_text("-- phase: expand\n-- why: x\n-- lock: x\nBROKEN;\n")
+    (folder / "meta").mkdir(parents=True)
+    (folder / "meta" / "_journal.json").write_text('{"entries": [{"idx": 0, "tag": "broken"}]}')
+    (folder / "broken.sql").write_text("BROKEN;\n")
 
     code = machine.start(CLIENT_MIGRATIONS_FOLDER=str(folder)).wait(timeout=60)
 
