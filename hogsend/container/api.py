@@ -28,6 +28,7 @@ from hogsend.ops.health import Health
 from hogsend.ops.probes import LiveProbes
 from hogsend.preferences.wiring import Lists, build_lists
 from hogsend.settings import Settings
+from hogsend.web.docs_api import with_docs
 from hogsend.web.route import PrefixGuard, Route
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class ApiContainer:
 def build_api(settings: Settings) -> ApiContainer:
     """Everything the api needs. Raises ConfigError for content that cannot be loaded."""
     from hogsend.access.wiring import build_signing
+    from hogsend.container.mail_returns import public_routes
 
     parts = lay(settings, threads=settings.api_threads)
     guards = _build_guards(parts)
@@ -81,18 +83,18 @@ def build_api(settings: Settings) -> ApiContainer:
     health = _build_health(parts)
     lists = _build_lists(parts, guards)
     replay = Replay(parts.db)
-    return ApiContainer(
-        parts=parts,
-        health=health,
-        routes=[
-            *ops_api.routes(health, needs_setup=lambda: not has_admins(parts.db)),
-            *_event_routes(parts, guards, lists),
-            *replay.over(lists.routes),
-            *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
-            *_operator_routes(parts, health, signing),
-        ],
-        prefix_guards=guards.prefixes(),
-    )
+    served = [
+        *ops_api.routes(health, needs_setup=lambda: not has_admins(parts.db)),
+        *_event_routes(parts, guards, lists),
+        *replay.over(_contact_routes(parts, guards, lists)),
+        *replay.over(lists.routes),
+        *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
+        *public_routes(parts),
+        *_operator_routes(parts, health, signing),
+    ]
+    if not settings.is_production:
+        served = with_docs(served, server_url=settings.api_public_url)
+    return ApiContainer(parts=parts, health=health, routes=served, prefix_guards=guards.prefixes())
 
 
 def _build_guards(parts: Parts) -> Guards:
@@ -124,6 +126,26 @@ def _build_lists(parts: Parts, guards: Guards) -> Lists:
         signer=parts.signer,
         clock=parts.clock,
         new_id=uuid7,
+    )
+
+
+def _contact_routes(parts: Parts, guards: Guards, lists: Lists) -> list[Route]:
+    from hogsend.contacts import api as contacts_api
+    from hogsend.contacts.wiring import build_people
+
+    settings = parts.settings
+    api = contacts_api.ContactsApi(
+        people=build_people(settings, parts.db, signer=parts.signer, clock=parts.clock),
+        signer=parts.signer,
+        clock=parts.clock,
+        lists=lists.contact_lists,
+        exposed_traits=settings.contact_traits,
+        exposes_email="email" in settings.contact_traits,
+    )
+    return contacts_api.routes(
+        api,
+        guards,
+        limit=RateRule(name="contacts", limit=settings.events_per_minute, is_large=True),
     )
 
 
