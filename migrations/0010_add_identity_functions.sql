@@ -242,6 +242,35 @@ LANGUAGE sql STABLE AS $$
       WHERE id = ANY (hogsend.rows_of_person_v1(p_contact_id)) AND email IS NOT NULL) k
 $$;
 
+-- Marks people deleted: their keys are free, their journeys end, their history stays.
+CREATE FUNCTION hogsend.delete_contacts_v1(p_ids uuid[])
+RETURNS TABLE (id uuid, external_id text, email text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  v_ids uuid[];
+BEGIN
+  SELECT array_agg(k.id) INTO v_ids FROM (
+    SELECT c.id FROM contacts c WHERE c.id = ANY (p_ids) AND c.deleted_at IS NULL
+    ORDER BY c.id FOR UPDATE) k;
+  IF v_ids IS NULL THEN RETURN; END IF;
+  WITH gone AS (
+    UPDATE journey_states s SET status = 'exited', exited_at = now(), updated_at = now(),
+        exit_reason = 'contact_deleted', current_node_id = 'end-exited'
+      WHERE s.contact_id = ANY (v_ids) AND s.status IN ('active', 'waiting')
+      RETURNING s.id
+  ), closed AS (
+    DELETE FROM waits w USING gone WHERE w.state_id = gone.id
+  ), forgotten AS (
+    DELETE FROM outbox o USING gone WHERE o.ref_id = gone.id AND o.topic = 'journey.advance'
+  )
+  INSERT INTO journey_logs (journey_state_id, to_node_id, action, detail)
+    SELECT gone.id, 'end-exited', 'exited', '{"contactDeleted": true}' FROM gone;
+  DELETE FROM contact_aliases a WHERE a.contact_id = ANY (v_ids);
+  RETURN QUERY UPDATE contacts c SET deleted_at = now(), updated_at = now()
+    WHERE c.id = ANY (v_ids) RETURNING c.id, c.external_id, c.email;
+END $$;
+
 -- Everything stored about one person, whole rows. Slices with tables of their own add
 -- hogsend.on_export_<slice>_v1(contact uuid, keys text[], emails text[]) with the same columns.
 CREATE FUNCTION hogsend.export_contact_v1(p_contact_id uuid)
@@ -337,7 +366,7 @@ DECLARE
   v_sends uuid[];
   v_hook text;
 BEGIN
-  PERFORM 1 FROM contacts WHERE id = p_contact_id AND deleted_at IS NULL FOR UPDATE;
+  PERFORM 1 FROM contacts WHERE id = p_contact_id FOR UPDATE;
   IF NOT FOUND THEN RETURN; END IF;
   v_rows := hogsend.rows_of_person_v1(p_contact_id);
   v_keys := hogsend.keys_of_person_v1(p_contact_id);

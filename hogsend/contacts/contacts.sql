@@ -37,24 +37,26 @@ SELECT EXISTS (
     AND (external_id IS NOT NULL OR email IS NOT NULL OR anonymous_id IS DISTINCT FROM :value))
 
 -- name: delete_contacts
--- Marks people deleted and forgets their aliases; history stays. One row per person.
-WITH gone AS (
-  UPDATE contacts SET deleted_at = now(), updated_at = now()
-  WHERE deleted_at IS NULL AND id IN (SELECT value::uuid
-    FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
-  RETURNING id, external_id, email
-), forgotten AS (
-  DELETE FROM contact_aliases a USING gone WHERE a.contact_id = gone.id
-)
-SELECT id, external_id, email FROM gone ORDER BY id
+-- Marks people deleted; one row per person who was still there.
+SELECT id, external_id, email FROM hogsend.delete_contacts_v1(
+  ARRAY(SELECT value::uuid FROM jsonb_array_elements_text(CAST(:ids AS jsonb))))
+ORDER BY id
+
+-- name: find_deleted
+-- People marked deleted whom these keys named, not those who were merged into somebody. No index:
+-- only an erasure that finds nobody alive asks.
+SELECT id FROM contacts c
+WHERE deleted_at IS NOT NULL AND (external_id = :external OR email = :email)
+  AND NOT EXISTS (SELECT 1 FROM contact_aliases a WHERE a.from_contact_id = c.id)
+ORDER BY id
 
 -- name: export_contact
 -- Everything stored about one person: (section, row) pairs.
 SELECT section, item FROM hogsend.export_contact_v1(CAST(:id AS uuid))
 
 -- name: lock_contact
--- The row of a living person, locked.
-SELECT id FROM contacts WHERE id = :id AND deleted_at IS NULL FOR UPDATE
+-- The row of a person, locked.
+SELECT id, external_id, email FROM contacts WHERE id = :id FOR UPDATE
 
 -- name: list_refusals
 -- Addresses of a person that must not be written to, and why, before they are erased.

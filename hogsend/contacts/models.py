@@ -102,7 +102,8 @@ class Candidate:
 class Resolved:
     """Who it is now. ``contact_id`` None: nobody, only ``key`` is known.
 
-    ``linked`` is True for everybody who was there before, ``merged`` when there were several.
+    ``linked`` is True for everybody who was there before, ``merged`` when there were several,
+    ``claimed`` when a key is new.
     ``merged_keys`` are anonymous and row-id keys that mean this person from now on;
     ``merged_identified_keys`` are external ids of people who were merged away. ``skipped`` are
     kinds of keys that were not taken because they belong to somebody else.
@@ -115,6 +116,7 @@ class Resolved:
     created: bool = False
     linked: bool = False
     merged: bool = False
+    claimed: bool = False
     merged_keys: tuple[str, ...] = ()
     merged_identified_keys: tuple[str, ...] = ()
     skipped: tuple[KeyKind, ...] = ()

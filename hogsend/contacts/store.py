@@ -25,7 +25,7 @@ class CurrentKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """Somebody who was marked deleted."""
+    """Somebody who is being deleted."""
 
     id: UUID
     external_id: str | None
@@ -109,9 +109,17 @@ def export_contact(db: Executor, contact_id: UUID) -> dict[str, list[Any]]:
     return sections
 
 
-def lock_contact(db: Executor, contact_id: UUID) -> bool:
-    """Lock a living person's row; False when there is none."""
-    return bool(db.run(_Q["lock_contact"], id=contact_id))
+def find_deleted(
+    db: Executor, *, external_id: str | None = None, email: str | None = None
+) -> list[UUID]:
+    """Ids of people marked deleted whom these keys named."""
+    return [row[0] for row in db.run(_Q["find_deleted"], external=external_id, email=email)]
+
+
+def lock_contact(db: Executor, contact_id: UUID) -> Deleted | None:
+    """Lock a person's row; None when it is gone."""
+    rows = db.run(_Q["lock_contact"], id=contact_id)
+    return Deleted(id=rows[0][0], external_id=rows[0][1], email=rows[0][2]) if rows else None
 
 
 def list_refusals(db: Executor, contact_id: UUID) -> list[Refusal]:

@@ -79,6 +79,7 @@ def _resolved(decision: Write, contact_id: UUID, current: store.CurrentKeys) -> 
         created=decision.survivor is None,
         linked=decision.survivor is not None,
         merged=bool(decision.losers),
+        claimed=bool(decision.aliases),
         merged_keys=decision.merged_keys,
         merged_identified_keys=decision.merged_identified_keys,
         skipped=decision.skipped,

@@ -89,7 +89,7 @@ def build_api(settings: Settings) -> ApiContainer:
         *replay.over(_contact_routes(parts, guards, lists)),
         *replay.over(lists.routes),
         *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
-        *public_routes(parts),
+        *public_routes(parts, registry=lists.registry, writer=lists.writer),
         *_operator_routes(parts, health, signing),
     ]
     if not settings.is_production:

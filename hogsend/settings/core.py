@@ -162,6 +162,12 @@ class CoreSettings:
         "Answer `POST /v1/events` with 429 and store nothing.",
         group=_HTTP, modes=("api", "supervisor"),
     )
+    contact_traits: tuple[str, ...] = setting(
+        "HOGSEND_CONTACT_TRAITS", kinds.WORDS, (),
+        "Contact properties a browser may read about its own person at `/v1/contacts/me`; the name "
+        "`email` exposes the address.",
+        group=_HTTP, modes=("api", "supervisor"),
+    )
     ingest_batch: bool = setting(
         "HOGSEND_INGEST_BATCH", kinds.TRUTH, False,
         "Store events that arrive together in one statement: more events per second, "
