@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from hogsend import __version__
 from hogsend.container import mail_returns
 from hogsend.container.engine import build_orchestrator
+from hogsend.container.mail import build_mailer, build_queue
 from hogsend.container.parts import Parts, lay
 from hogsend.db import Database
 from hogsend.db.schema_version import SchemaStatus, probe
-from hogsend.email.wiring import build_mailer
 from hogsend.journeys.wiring import Journeys, build_journeys
 from hogsend.kernel.ids import uuid7
 from hogsend.kv.beat import HeartbeatThread
@@ -22,8 +22,9 @@ from hogsend.outbox import Relay
 from hogsend.settings import Settings
 
 if TYPE_CHECKING:
-    from hogsend.email.mailer import Mailer
-    from hogsend.orchestrator.port import Orchestrator
+    from collections.abc import Sequence
+
+    from hogsend.orchestrator.port import Orchestrator, Task
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class WorkerContainer:
 
     parts: Parts
     journeys: Journeys
+    builtin_tasks: Sequence[Task]
     orchestrator: Orchestrator
     relay: Relay
     heartbeat: HeartbeatThread
@@ -46,6 +48,11 @@ class WorkerContainer:
     def db(self) -> Database:
         """The pool."""
         return self.parts.db
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Everything the engine may run here."""
+        return [*self.journeys.tasks, *self.builtin_tasks]
 
     def read_schema(self) -> SchemaStatus:
         """The engine track; raises DatabaseError. The client track never holds a worker up."""
@@ -76,8 +83,9 @@ class WorkerContainer:
 def build_worker(settings: Settings) -> WorkerContainer:
     """Everything the worker needs. Raises ConfigError for content or engine settings."""
     parts = lay(settings, threads=settings.database_pool_max)
-    mailer = _build_mailer(parts)
+    mailer = build_mailer(parts)
     orchestrator = parts.closed(build_orchestrator(settings, parts.db))
+    mail = build_queue(parts, mailer, orchestrator)
     journeys = parts.closed(
         build_journeys(
             settings,
@@ -93,10 +101,11 @@ def build_worker(settings: Settings) -> WorkerContainer:
     return WorkerContainer(
         parts=parts,
         journeys=journeys,
+        builtin_tasks=mail.tasks,
         orchestrator=orchestrator,
         relay=Relay(
             parts.db,
-            [journeys.topic, *mail_returns.topics(parts)],
+            [journeys.topic, mail.topic, *mail_returns.topics(parts)],
             resubmit=timedelta(seconds=settings.outbox_resubmit_seconds),
         ),
         heartbeat=HeartbeatThread(
@@ -105,19 +114,4 @@ def build_worker(settings: Settings) -> WorkerContainer:
             clock=parts.clock,
             version=__version__,
         ),
-    )
-
-
-def _build_mailer(parts: Parts) -> Mailer:
-    return parts.closed(
-        build_mailer(
-            parts.settings,
-            parts.db,
-            template_dirs=parts.app.template_dirs,
-            clock=parts.clock,
-            new_id=uuid7,
-            urls=mail_returns.build_links(parts),
-            decorators=[mail_returns.build_rewriter(parts)],
-            is_opt_in=mail_returns.build_lists(parts).is_opt_in,
-        )
     )

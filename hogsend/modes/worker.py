@@ -66,9 +66,7 @@ def _serve(container: WorkerContainer) -> int:
         drain_seconds=settings.shutdown_timeout_seconds,
     )
     try:
-        end = container.orchestrator.serve(
-            container.journeys.tasks, _hooks(container, watchdog)
-        )
+        end = container.orchestrator.serve(container.tasks, _hooks(container, watchdog))
     except HogsendError as error:
         log.error("Worker failed to start:", error=str(error), code=error.code)
         return 1
@@ -93,7 +91,7 @@ def _hooks(container: WorkerContainer, watchdog: Watchdog) -> ServeHooks:
             journeyTasks=len(container.journeys.tasks),
             bucketTasks=0,
             bucketReactionTasks=0,
-            builtinTasks=0,
+            builtinTasks=len(container.builtin_tasks),
         )
 
     def on_stopping() -> None:

@@ -1,0 +1,77 @@
+"""How mail goes out: the mailer both processes share, the route that promises, the queue that
+keeps the promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hogsend.access.guards import Guards
+from hogsend.container import mail_returns
+from hogsend.container.parts import Parts
+from hogsend.email import wiring
+from hogsend.email.mailer import Mailer
+from hogsend.email.queue import SendQueue, SendTopic
+from hogsend.email.redrive import Redrive
+from hogsend.email.tasks import email_tasks
+from hogsend.kernel.ids import uuid7
+from hogsend.orchestrator.port import Submitter, Task
+from hogsend.preferences.lists import RESERVED, ListRegistry
+from hogsend.web.route import Route
+
+_QUEUE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailQueue:
+    """The worker's half of ``POST /v1/emails``."""
+
+    topic: SendTopic
+    tasks: list[Task]
+
+
+def build_mailer(parts: Parts) -> Mailer:
+    """One mailer; opens nothing before the first mail."""
+    return parts.closed(
+        wiring.build_mailer(
+            parts.settings,
+            parts.db,
+            template_dirs=parts.app.template_dirs,
+            clock=parts.clock,
+            new_id=uuid7,
+            urls=mail_returns.build_links(parts),
+            decorators=[mail_returns.build_rewriter(parts)],
+            kv=parts.kv,
+            is_opt_in=mail_returns.build_lists(parts).is_opt_in,
+        )
+    )
+
+
+def build_queue(parts: Parts, mailer: Mailer, submitter: Submitter) -> MailQueue:
+    """What the relay ships and the engine runs."""
+    queue = parts.closed(
+        SendQueue(parts.db, mailer, clock=parts.clock, new_id=uuid7, threads=_QUEUE_THREADS)
+    )
+    redrive = Redrive(parts.db, mailer, clock=parts.clock)
+    return MailQueue(topic=SendTopic(submitter=submitter), tasks=email_tasks(queue, redrive))
+
+
+def email_routes(parts: Parts, guards: Guards) -> list[Route]:
+    """``POST /v1/emails``."""
+    from hogsend.email import api
+
+    lists = mail_returns.build_lists(parts)
+    return api.routes(
+        api.EmailsApi(
+            db=parts.db,
+            mailer=build_mailer(parts),
+            nudge=parts.nudge,
+            is_category=lambda category: _is_category(lists, category),
+        ),
+        guards,
+    )
+
+
+def _is_category(lists: ListRegistry, category: str) -> bool:
+    """Built-in, or a topic that exists here: an unknown one would count as allowed."""
+    found = lists.find(category)
+    return category in RESERVED - {"in_app"} or (found is not None and found.kind == "topic")
