@@ -7,6 +7,7 @@ from hogsend.kernel.ids import uuid7
 from hogsend.outbox.models import TopicHandler
 from hogsend.preferences.lists import ListRegistry
 from hogsend.preferences.unsubscribe import PreferenceLinks
+from hogsend.preferences.write import PreferenceWriter
 from hogsend.tracking.rewrite import LinkRewriter
 from hogsend.web.route import Route
 
@@ -26,13 +27,12 @@ def build_rewriter(parts: Parts) -> LinkRewriter:
     return LinkRewriter(parts.settings.api_public_url)
 
 
-def public_routes(parts: Parts) -> list[Route]:
+def public_routes(parts: Parts, *, registry: ListRegistry, writer: PreferenceWriter) -> list[Route]:
     """Tracking, provider webhooks and preference pages; none asks for an API key."""
     from hogsend.email.feedback import api as feedback_api
     from hogsend.email.feedback.wiring import build_sources, read_suppression_policy
     from hogsend.preferences import unsubscribe_pages
     from hogsend.preferences.pages import Pages
-    from hogsend.preferences.write import PreferenceWriter
     from hogsend.tracking import api as tracking_api
     from hogsend.tracking.identity import IdentityTokens
     from hogsend.tracking.models import HitPolicy
@@ -65,8 +65,8 @@ def public_routes(parts: Parts) -> list[Route]:
     preferences = unsubscribe_pages.PreferencePages(
         db=parts.db,
         links=build_links(parts),
-        lists=build_lists(parts),
-        writer=PreferenceWriter(parts.db),
+        lists=registry,
+        writer=writer,
         pages=pages,
         clock=parts.clock,
     )
