@@ -14,6 +14,7 @@ from hogsend.access.identity_gate import check_identity
 from hogsend.access.limits import RateRule
 from hogsend.access.models import Principal
 from hogsend.errors import HogsendError, InvalidInput, NotAllowed
+from hogsend.events.descriptions import POST_BATCH, POST_EVENT
 from hogsend.events.models import Ingested, NewEvent
 from hogsend.events.schemas import MAX_KEY_LENGTH, EventBody, to_answer, to_new_event
 from hogsend.kernel.clock import Clock
@@ -189,8 +190,8 @@ def routes(
         api.post_batch(req, resp, charge=guard.charge)
 
     return [
-        Route(method="POST", path=EVENTS_PATH, handler=api.post_event, guard=guard),
-        Route(method="POST", path=BATCH_PATH, handler=post_batch, guard=guard),
+        Route(method="POST", path=EVENTS_PATH, handler=api.post_event, guard=guard, doc=POST_EVENT),
+        Route(method="POST", path=BATCH_PATH, handler=post_batch, guard=guard, doc=POST_BATCH),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hogsend.ops.descriptions import GET_AUTH_STATUS, GET_HEALTH, GET_LIVE, GET_READY
 from hogsend.ops.health import Health
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Route
@@ -37,8 +38,8 @@ def routes(health: Health, *, needs_setup: Callable[[], bool]) -> list[Route]:
         resp.json({"needsSetup": needs_setup()})
 
     return [
-        Route(method="GET", path=HEALTH_PATH, handler=get_health),
-        Route(method="GET", path=LIVE_PATH, handler=get_live),
-        Route(method="GET", path=READY_PATH, handler=get_ready),
-        Route(method="GET", path=AUTH_STATUS_PATH, handler=get_auth_status),
+        Route(method="GET", path=HEALTH_PATH, handler=get_health, doc=GET_HEALTH),
+        Route(method="GET", path=LIVE_PATH, handler=get_live, doc=GET_LIVE),
+        Route(method="GET", path=READY_PATH, handler=get_ready, doc=GET_READY),
+        Route(method="GET", path=AUTH_STATUS_PATH, handler=get_auth_status, doc=GET_AUTH_STATUS),
     ]

@@ -15,6 +15,7 @@ import structlog
 from hogsend.db import Database
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.tokens import TokenError, UnsubscribeClaims
+from hogsend.preferences import descriptions as docs
 from hogsend.preferences import store
 from hogsend.preferences.lists import ListDefinition, ListRegistry
 from hogsend.preferences.models import Preferences
@@ -253,10 +254,30 @@ class PreferencePages:
 def routes(pages: PreferencePages) -> list[Route]:
     """Open routes; the token is the permission."""
     return [
-        Route(method="GET", path=UNSUBSCRIBE_PATH, handler=pages.get_unsubscribe),
-        Route(method="POST", path=UNSUBSCRIBE_PATH, handler=pages.post_unsubscribe),
-        Route(method="GET", path=PREFERENCES_PATH, handler=pages.get_preferences),
-        Route(method="POST", path=PREFERENCES_PATH, handler=pages.post_preferences),
+        Route(
+            method="GET",
+            path=UNSUBSCRIBE_PATH,
+            handler=pages.get_unsubscribe,
+            doc=docs.GET_UNSUBSCRIBE,
+        ),
+        Route(
+            method="POST",
+            path=UNSUBSCRIBE_PATH,
+            handler=pages.post_unsubscribe,
+            doc=docs.POST_UNSUBSCRIBE,
+        ),
+        Route(
+            method="GET",
+            path=PREFERENCES_PATH,
+            handler=pages.get_preferences,
+            doc=docs.GET_PREFERENCES_PAGE,
+        ),
+        Route(
+            method="POST",
+            path=PREFERENCES_PATH,
+            handler=pages.post_preferences,
+            doc=docs.POST_PREFERENCES_PAGE,
+        ),
     ]
 
 

@@ -22,6 +22,7 @@ from hogsend.kernel.hashing import sha256_hex
 from hogsend.kernel.tokens import TokenError
 from hogsend.kv.client import Kv, KvUnavailable
 from hogsend.preferences.pages import Pages, read_form
+from hogsend.tracking import descriptions as docs
 from hogsend.tracking import store
 from hogsend.tracking.identity import IDENTITY_LIFE, PARAMETER, Identity, IdentityTokens
 from hogsend.tracking.machines import classify_click, classify_open
@@ -29,6 +30,7 @@ from hogsend.tracking.models import Followed, HitPolicy
 from hogsend.tracking.redirect import to_location
 from hogsend.tracking.rewrite import ANSWER_PATH, CLICK_PATH, OPEN_PATH
 from hogsend.tracking.visitor import read_visitor
+from hogsend.web.describe import RouteDoc
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Route
 
@@ -232,14 +234,29 @@ class IdentifyBody(BaseModel):
     )
 
 
+_IDENTIFY = RouteDoc(
+    summary="Who arrived with the token of a redirect",
+    tag="Tracking",
+    security="link",
+    body=IdentifyBody,
+    uses_database=False,
+    answers=docs.IDENTIFY_ANSWERS,
+)
+
+
 def routes(api: TrackingApi) -> list[Route]:
     """Open routes; see the module's docstring."""
     return [
-        Route(method="GET", path=CLICK_PATH + "{link_id}", handler=api.follow),
-        Route(method="GET", path=OPEN_PATH + "{send_id}", handler=api.open),
-        Route(method="GET", path=ANSWER_PATH + "{link_id}", handler=api.answer_page),
-        Route(method="POST", path=ANSWER_PATH + "{link_id}", handler=api.comment),
-        Route(method="POST", path="/v1/t/identify", handler=api.identify),
+        Route(method="GET", path=CLICK_PATH + "{link_id}", handler=api.follow, doc=docs.FOLLOW),
+        Route(method="GET", path=OPEN_PATH + "{send_id}", handler=api.open, doc=docs.OPEN),
+        Route(
+            method="GET",
+            path=ANSWER_PATH + "{link_id}",
+            handler=api.answer_page,
+            doc=docs.ANSWER_PAGE,
+        ),
+        Route(method="POST", path=ANSWER_PATH + "{link_id}", handler=api.comment, doc=docs.COMMENT),
+        Route(method="POST", path="/v1/t/identify", handler=api.identify, doc=_IDENTIFY),
     ]
 
 

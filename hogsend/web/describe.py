@@ -17,13 +17,14 @@ Security = Literal["open", "secret", "browser", "admin", "signature", "link"]
 class Answer:
     """One status a route answers with.
 
-    ``model`` describes a JSON body; ``media_type`` of another kind has no model. ``example`` is
-    JSON. ``headers`` maps names to what they mean.
+    ``model`` describes a JSON body; ``media_type`` of another kind has no model, None is no body.
+    ``example`` is JSON. ``headers`` maps names to what they mean.
     """
 
     description: str
     model: type[BaseModel] | None = None
     media_type: str | None = "application/json"
+    other_media_types: tuple[str, ...] = ()
     example: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -33,9 +34,10 @@ class RouteDoc:
     """The public description of a route.
 
     ``body`` and ``query`` are the models that validate; path parameters are strings unless
-    ``path_formats`` names a format (``uuid``). ``answers`` are the successes; ``errors`` the
-    statuses of this route's own refusals with what they mean. What every guard, body and query
-    can answer (400, 401, 403, 413, 429) and 503 are added by ``web/openapi.py``.
+    ``path_formats`` names a format (``uuid``). ``answers`` are the successes and refusals of
+    another form; ``errors`` the statuses of this route's own refusals with what they mean. What
+    every guard, body and query can answer (400, 401, 403, 413, 429) and 503 are added by
+    ``web/openapi.py``. ``security`` is for routes without a guard of ours.
     """
 
     summary: str

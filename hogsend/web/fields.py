@@ -52,9 +52,13 @@ class Sent(BaseModel):
 
 
 class ErrorAnswer(Sent):
-    """Every refusal except a failed validation."""
+    """Every refusal except a failed validation.
+
+    ``message`` explains an ``error`` that is a word for programs (``ingest_suspended``).
+    """
 
     error: str
+    message: str | None = None
 
 
 class _Validation(Sent):

@@ -11,6 +11,7 @@ import structlog
 from hogsend.db import Executor
 from hogsend.email.feedback import store
 from hogsend.email.feedback.base import FeedbackSource
+from hogsend.email.feedback.descriptions import RECEIVE, RECEIVE_RESEND
 from hogsend.errors import NotAllowed, NotFound
 from hogsend.kernel.clock import Clock
 from hogsend.net.signatures import BadSignature
@@ -83,8 +84,8 @@ class FeedbackApi:
 def routes(api: FeedbackApi) -> list[Route]:
     """Open routes: every vendor proves itself."""
     return [
-        Route(method="POST", path=PATH, handler=api.receive),
-        Route(method="POST", path=RESEND_ALIAS, handler=api.receive_resend),
+        Route(method="POST", path=PATH, handler=api.receive, doc=RECEIVE),
+        Route(method="POST", path=RESEND_ALIAS, handler=api.receive_resend, doc=RECEIVE_RESEND),
     ]
 
 
