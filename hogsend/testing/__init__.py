@@ -1,14 +1,21 @@
 """Test journeys without a database: a virtual clock, scripted events, a mailbox.
 
 The pytest fixture ``journey_test`` comes with the package. Strategies for hypothesis are in
-``hogsend.testing.strategies``.
+``hogsend.testing.strategies``. Names are resolved on first use: pytest loads the plugin of this
+package in every run, also where nothing else of it is needed.
 """
 
-from hogsend.testing.journey_test import JourneyTest, assert_replay_safe
-from hogsend.testing.mailbox import Mail, Mailbox
-from hogsend.testing.people import Deed, History, Passenger, Person, TimelineEntry
-from hogsend.testing.watch import ReplayProblem
-from hogsend.testing.world import World
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hogsend.testing.journey_test import JourneyTest, assert_replay_safe
+    from hogsend.testing.mailbox import Mail, Mailbox
+    from hogsend.testing.people import Deed, History, Passenger, Person, TimelineEntry
+    from hogsend.testing.watch import ReplayProblem
+    from hogsend.testing.world import World
 
 __all__ = [
     "Deed",
@@ -23,3 +30,24 @@ __all__ = [
     "World",
     "assert_replay_safe",
 ]
+
+_HOMES = {
+    "Deed": "people",
+    "History": "people",
+    "JourneyTest": "journey_test",
+    "Mail": "mailbox",
+    "Mailbox": "mailbox",
+    "Passenger": "people",
+    "Person": "people",
+    "ReplayProblem": "watch",
+    "TimelineEntry": "people",
+    "World": "world",
+    "assert_replay_safe": "journey_test",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -142,9 +142,7 @@ class Memory:
 
     def _refuse(self, journey: JourneyDefinition, event: PastEvent) -> str | None:
         meta, person = journey.meta, event.person
-        before = [
-            p for p in self.passengers.values() if p.journey_id == meta.id and p.person is person
-        ]
+        before = self._enrollments(journey, person)
         if not meta.enabled:
             return "journey_disabled"
         if meta.id in self.switched_off:
@@ -165,6 +163,12 @@ class Memory:
             return "held_out"
         return "already_active" if any(p.is_live for p in before) else None
 
+    def _enrollments(self, journey: JourneyDefinition, person: Person) -> list[Passenger]:
+        journey_id = journey.meta.id
+        return [
+            p for p in self.passengers.values() if p.journey_id == journey_id and p.person is person
+        ]
+
     def _turn_away(
         self,
         journey: JourneyDefinition,
@@ -176,7 +180,9 @@ class Memory:
         self.skips.append((journey.meta.id, promise.event.person, reason))
         if reason != "held_out":
             return _answer(promise, "skipped", reason)
-        self._enroll(journey, promise.event, "held_out", new_id)
+        event = promise.event
+        if not any(p.status == "held_out" for p in self._enrollments(journey, event.person)):
+            self._enroll(journey, event, "held_out", new_id)  # one row per person, ever
         return _answer(promise, "held_out", reason)
 
     def _enroll(
