@@ -14,8 +14,8 @@ from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.db.connection import Connection
 from hogsend.db.errors import AccessDenied, DatabaseUnavailable
 from hogsend.db.options import parse_url
+from tests.fakes.own_postgres import OwnPostgres
 from tests.fakes.tcp_proxy import TcpProxy
-from tests.integration.db.conftest import OwnPostgres
 
 _ONE = Query("one", "SELECT 1")
 
