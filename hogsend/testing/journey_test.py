@@ -123,13 +123,13 @@ class JourneyTest:
         return format_timeline(self.world.timeline, zone=self.person.timezone)
 
     def start(
-        self, properties: Mapping[str, JsonValue] | None = None, **more: JsonValue
+        self, properties: Mapping[str, JsonValue] | None = None, /, **more: JsonValue
     ) -> JourneyTest:
         """The trigger event happens, with these properties."""
         return self.event(self.meta.trigger.event, properties, **more)
 
     def event(
-        self, name: str, properties: Mapping[str, JsonValue] | None = None, **more: JsonValue
+        self, name: str, properties: Mapping[str, JsonValue] | None = None, /, **more: JsonValue
     ) -> JourneyTest:
         """An event happens now, with these properties."""
         self.world.tell(self.person, name, {**(properties or {}), **more})

@@ -26,7 +26,11 @@ def test_init_writes_an_app_that_loads_and_whose_test_passes(tmp_path: Path) -> 
     app = load_app("lifecycle:app", target)
     assert list(JourneyRegistry(app, None).ids) == ["first-week"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(target)],
+        # The plugin comes with the package, but this run loads none by itself.
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-p", "hogsend.testing.plugin", str(target)),
+        ],
         cwd=tmp_path,
         env={
             "PATH": "/usr/bin:/bin",
@@ -39,7 +43,7 @@ def test_init_writes_an_app_that_loads_and_whose_test_passes(tmp_path: Path) -> 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_init_twice_is_refused_and_force_replaces(tmp_path: Path) -> None:
