@@ -232,14 +232,19 @@ LANGUAGE sql STABLE AS $$
   WHERE k.value IS NOT NULL
 $$;
 
--- Every mail address of a person.
+-- Every mail address of a person: their keys, and where their preferences and mails went, unless
+-- that address is somebody else's by now.
 CREATE FUNCTION hogsend.emails_of_person_v1(p_contact_id uuid) RETURNS text[]
 LANGUAGE sql STABLE AS $$
   SELECT coalesce(array_agg(DISTINCT k.value), '{}') FROM (
     SELECT alias_value AS value FROM contact_aliases
       WHERE contact_id = p_contact_id AND alias_kind = 'email'
     UNION SELECT email FROM contacts
-      WHERE id = ANY (hogsend.rows_of_person_v1(p_contact_id)) AND email IS NOT NULL) k
+      WHERE id = ANY (hogsend.rows_of_person_v1(p_contact_id)) AND email IS NOT NULL
+    UNION SELECT o.email FROM (
+      SELECT email FROM email_preferences WHERE contact_id = p_contact_id
+      UNION SELECT coalesce(intended_to, to_email) FROM email_sends WHERE contact_id = p_contact_id
+    ) o WHERE coalesce(hogsend.find_contact_v1('email', o.email), p_contact_id) = p_contact_id) k
 $$;
 
 -- Marks people deleted: their keys are free, their journeys end, their history stays.
@@ -271,6 +276,26 @@ BEGIN
     WHERE c.id = ANY (v_ids) RETURNING c.id, c.external_id, c.email;
 END $$;
 
+-- The rows everything else hangs on: a person's enrollments, mails and reports about those.
+CREATE FUNCTION hogsend.roots_of_person_v1(
+  p_contact_id uuid, p_keys text[], p_emails text[],
+  OUT states uuid[], OUT sends uuid[], OUT feedback uuid[], OUT outbox_ids bigint[])
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  states := ARRAY(SELECT id FROM journey_states
+    WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (p_keys));
+  sends := ARRAY(SELECT id FROM email_sends
+    WHERE contact_id = p_contact_id OR to_email = ANY (p_emails)
+      OR intended_to = ANY (p_emails) OR journey_state_id = ANY (states));
+  feedback := ARRAY(SELECT id FROM email_feedback
+    WHERE send_id = ANY (sends) OR recipients ?| p_emails);
+  outbox_ids := ARRAY(SELECT o.id FROM outbox o
+    WHERE o.ref_id = ANY (states || sends || feedback)
+      OR o.payload ->> 'send' = ANY (sends::text[])
+      OR o.subject = ANY (SELECT k || '/' || (o.payload ->> 'journey') FROM unnest(p_keys) k)
+      OR o.topic = 'outbound.event' AND o.subject = 'contact/' || p_contact_id);
+END $$;
+
 -- Everything stored about one person, whole rows. Slices with tables of their own add
 -- hogsend.on_export_<slice>_v1(contact uuid, keys text[], emails text[]) with the same columns.
 CREATE FUNCTION hogsend.export_contact_v1(p_contact_id uuid)
@@ -281,8 +306,10 @@ DECLARE
   v_rows uuid[] := hogsend.rows_of_person_v1(p_contact_id);
   v_keys text[] := hogsend.keys_of_person_v1(p_contact_id);
   v_emails text[] := hogsend.emails_of_person_v1(p_contact_id);
+  r record;
   v_hook text;
 BEGIN
+  SELECT * INTO r FROM hogsend.roots_of_person_v1(p_contact_id, v_keys, v_emails);
   RETURN QUERY SELECT 'contacts', to_jsonb(t) FROM contacts t WHERE t.id = ANY (v_rows)
     ORDER BY t.first_seen_at, t.id;
   RETURN QUERY SELECT 'contact_aliases', to_jsonb(t) FROM contact_aliases t
@@ -291,58 +318,39 @@ BEGIN
     WHERE t.contact_id = p_contact_id OR t.contact_id IS NULL AND t.user_id = ANY (v_keys)
     ORDER BY t.occurred_at, t.id;
   RETURN QUERY SELECT 'journey_states', to_jsonb(t) FROM journey_states t
-    WHERE t.contact_id = p_contact_id OR t.contact_id IS NULL AND t.user_id = ANY (v_keys)
-    ORDER BY t.created_at, t.id;
+    WHERE t.id = ANY (r.states) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'journey_logs', to_jsonb(t) FROM journey_logs t
-    JOIN journey_states s ON s.id = t.journey_state_id
-    WHERE s.contact_id = p_contact_id OR s.contact_id IS NULL AND s.user_id = ANY (v_keys)
-    ORDER BY t.created_at, t.id;
+    WHERE t.journey_state_id = ANY (r.states) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'journey_steps', to_jsonb(t) FROM journey_steps t
-    JOIN journey_states s ON s.id = t.state_id
-    WHERE s.contact_id = p_contact_id OR s.contact_id IS NULL AND s.user_id = ANY (v_keys)
-    ORDER BY t.state_id, t.seq;
+    WHERE t.state_id = ANY (r.states) ORDER BY t.state_id, t.seq;
   RETURN QUERY SELECT 'waits', to_jsonb(t) FROM waits t
-    JOIN journey_states s ON s.id = t.state_id
-    WHERE s.contact_id = p_contact_id OR s.contact_id IS NULL AND s.user_id = ANY (v_keys)
-    ORDER BY t.opened_at, t.state_id;
+    WHERE t.state_id = ANY (r.states) ORDER BY t.opened_at, t.state_id;
   RETURN QUERY SELECT 'journey_skips', to_jsonb(t) FROM journey_skips t
     WHERE t.contact_id = p_contact_id OR t.contact_id IS NULL AND t.user_id = ANY (v_keys)
     ORDER BY t.first_at, t.journey_id, t.reason;
   RETURN QUERY SELECT 'email_sends', to_jsonb(t) FROM email_sends t
-    WHERE t.contact_id = p_contact_id OR t.to_email = ANY (v_emails)
-      OR t.intended_to = ANY (v_emails)
-    ORDER BY t.created_at, t.id;
+    WHERE t.id = ANY (r.sends) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'tracked_links', to_jsonb(t) FROM tracked_links t
-    JOIN email_sends s ON s.id = t.email_send_id
-    WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
-      OR s.intended_to = ANY (v_emails)
-    ORDER BY t.created_at, t.id;
+    WHERE t.email_send_id = ANY (r.sends) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'link_clicks', to_jsonb(t) FROM link_clicks t
     JOIN tracked_links l ON l.id = t.tracked_link_id
-    JOIN email_sends s ON s.id = l.email_send_id
-    WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
-      OR s.intended_to = ANY (v_emails)
-    ORDER BY t.clicked_at, t.id;
+    WHERE l.email_send_id = ANY (r.sends) ORDER BY t.clicked_at, t.id;
   RETURN QUERY SELECT 'machine_hits', to_jsonb(t) FROM machine_hits t
-    JOIN email_sends s ON s.id = t.email_send_id
-    WHERE s.contact_id = p_contact_id OR s.to_email = ANY (v_emails)
-      OR s.intended_to = ANY (v_emails)
-    ORDER BY t.hit_at, t.id;
+    WHERE t.email_send_id = ANY (r.sends) ORDER BY t.hit_at, t.id;
+  RETURN QUERY SELECT 'email_feedback', to_jsonb(t) FROM email_feedback t
+    WHERE t.id = ANY (r.feedback) ORDER BY t.received_at, t.id;
+  RETURN QUERY SELECT 'email_preferences', to_jsonb(t) FROM email_preferences t
+    WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'preference_changes', to_jsonb(t) FROM preference_changes t
     WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.id;
+  RETURN QUERY SELECT 'email_suppressions', to_jsonb(t) FROM email_suppressions t
+    WHERE t.email = ANY (v_emails) ORDER BY t.email;
   RETURN QUERY SELECT 'group_memberships', to_jsonb(t) || jsonb_build_object(
       'group_type', g.group_type, 'group_key', g.group_key)
     FROM group_memberships t JOIN groups g ON g.id = t.group_id
     WHERE t.contact_id = p_contact_id ORDER BY t.joined_at, t.id;
-  RETURN QUERY SELECT 'email_preferences', to_jsonb(t) FROM email_preferences t
-    WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.created_at, t.id;
-  RETURN QUERY SELECT 'email_suppressions', to_jsonb(t) FROM email_suppressions t
-    WHERE t.email = ANY (v_emails) ORDER BY t.email;
   RETURN QUERY SELECT 'outbox', to_jsonb(t) FROM outbox t
-    WHERE t.ref_id IN (SELECT s.id FROM journey_states s WHERE s.contact_id = p_contact_id)
-      OR t.subject = ANY (SELECT k || '/' || (t.payload ->> 'journey') FROM unnest(v_keys) k)
-      OR t.topic = 'outbound.event' AND t.subject = 'contact/' || p_contact_id
-    ORDER BY t.id;
+    WHERE t.id = ANY (r.outbox_ids) ORDER BY t.id;
   FOR v_hook IN SELECT proname FROM pg_proc
       WHERE pronamespace = 'hogsend'::regnamespace AND proname LIKE 'on\_export\_%' ORDER BY proname
   LOOP
@@ -362,8 +370,7 @@ DECLARE
   v_rows uuid[];
   v_keys text[];
   v_emails text[];
-  v_states uuid[];
-  v_sends uuid[];
+  r record;
   v_hook text;
 BEGIN
   PERFORM 1 FROM contacts WHERE id = p_contact_id FOR UPDATE;
@@ -377,56 +384,78 @@ BEGIN
     RETURN QUERY EXECUTE format('SELECT section, removed FROM hogsend.%I($1, $2, $3)', v_hook)
       USING p_contact_id, v_keys, v_emails;
   END LOOP;
+  SELECT * INTO r FROM hogsend.roots_of_person_v1(p_contact_id, v_keys, v_emails);
 
-  SELECT array_agg(id) INTO v_states FROM journey_states
-    WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (v_keys);
-  SELECT array_agg(id) INTO v_sends FROM email_sends
-    WHERE contact_id = p_contact_id OR to_email = ANY (v_emails) OR intended_to = ANY (v_emails);
-  RETURN QUERY WITH d AS (DELETE FROM outbox o
-      WHERE o.ref_id = ANY (v_states)
-        OR o.subject = ANY (SELECT k || '/' || (o.payload ->> 'journey') FROM unnest(v_keys) k)
-        OR o.topic = 'outbound.event' AND o.subject = 'contact/' || p_contact_id
-        OR o.topic = 'tracking.hit' AND o.payload ->> 'send' = ANY (v_sends::text[]) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM outbox
+      WHERE id = ANY (r.outbox_ids) RETURNING 1)
     SELECT 'outbox', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM machine_hits WHERE email_send_id = ANY (v_sends) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM email_feedback
+      WHERE id = ANY (r.feedback) RETURNING 1)
+    SELECT 'email_feedback', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM machine_hits
+      WHERE email_send_id = ANY (r.sends) RETURNING 1)
     SELECT 'machine_hits', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM link_clicks c USING tracked_links l
-      WHERE l.id = c.tracked_link_id AND l.email_send_id = ANY (v_sends) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM link_clicks c USING tracked_links l
+      WHERE l.id = c.tracked_link_id AND l.email_send_id = ANY (r.sends) RETURNING 1)
     SELECT 'link_clicks', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM tracked_links WHERE email_send_id = ANY (v_sends) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM tracked_links
+      WHERE email_send_id = ANY (r.sends) RETURNING 1)
     SELECT 'tracked_links', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM email_sends WHERE id = ANY (v_sends) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM email_sends
+      WHERE id = ANY (r.sends) RETURNING 1)
     SELECT 'email_sends', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM waits WHERE state_id = ANY (v_states) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM waits
+      WHERE state_id = ANY (r.states) RETURNING 1)
     SELECT 'waits', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM journey_steps WHERE state_id = ANY (v_states) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM journey_steps
+      WHERE state_id = ANY (r.states) RETURNING 1)
     SELECT 'journey_steps', count(*) FROM d;
   RETURN QUERY WITH d AS (
-      DELETE FROM journey_logs WHERE journey_state_id = ANY (v_states) RETURNING 1)
+      DELETE FROM journey_logs
+      WHERE journey_state_id = ANY (r.states) RETURNING 1)
     SELECT 'journey_logs', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM journey_states WHERE id = ANY (v_states) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM journey_states
+      WHERE id = ANY (r.states) RETURNING 1)
     SELECT 'journey_states', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM journey_skips
+  RETURN QUERY WITH d AS (
+      DELETE FROM journey_skips
       WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (v_keys) RETURNING 1)
     SELECT 'journey_skips', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM user_events
+  RETURN QUERY WITH d AS (
+      DELETE FROM user_events
       WHERE contact_id = p_contact_id OR contact_id IS NULL AND user_id = ANY (v_keys) RETURNING 1)
     SELECT 'user_events', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM email_preferences
+  RETURN QUERY WITH d AS (
+      DELETE FROM email_preferences
       WHERE contact_id = p_contact_id OR email = ANY (v_emails) RETURNING 1)
     SELECT 'email_preferences', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM preference_changes
+  RETURN QUERY WITH d AS (
+      DELETE FROM preference_changes
       WHERE contact_id = p_contact_id OR email = ANY (v_emails) RETURNING 1)
     SELECT 'preference_changes', count(*) FROM d;
   RETURN QUERY WITH d AS (
-      DELETE FROM group_memberships WHERE contact_id = ANY (v_rows) RETURNING 1)
-    SELECT 'group_memberships', count(*) FROM d;
-  RETURN QUERY WITH d AS (
-      DELETE FROM email_suppressions WHERE email = ANY (v_emails) RETURNING 1)
+      DELETE FROM email_suppressions
+      WHERE email = ANY (v_emails) RETURNING 1)
     SELECT 'email_suppressions', count(*) FROM d;
   RETURN QUERY WITH d AS (
-      DELETE FROM contact_aliases WHERE contact_id = ANY (v_rows) RETURNING 1)
+      DELETE FROM group_memberships
+      WHERE contact_id = ANY (v_rows) RETURNING 1)
+    SELECT 'group_memberships', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM contact_aliases
+      WHERE contact_id = ANY (v_rows) RETURNING 1)
     SELECT 'contact_aliases', count(*) FROM d;
-  RETURN QUERY WITH d AS (DELETE FROM contacts WHERE id = ANY (v_rows) RETURNING 1)
+  RETURN QUERY WITH d AS (
+      DELETE FROM contacts
+      WHERE id = ANY (v_rows) RETURNING 1)
     SELECT 'contacts', count(*) FROM d;
 END $$;

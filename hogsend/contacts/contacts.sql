@@ -69,7 +69,6 @@ SELECT k.email, k.kind, k.reason FROM (
   SELECT p.email, 'unsubscribed', 'preference' FROM email_preferences p WHERE p.unsubscribed_all
 ) k
 WHERE k.email = ANY (hogsend.emails_of_person_v1(CAST(:id AS uuid)))
-   OR k.email IN (SELECT p.email FROM email_preferences p WHERE p.contact_id = :id)
 
 -- name: keep_refusals
 -- Keeps refusals by the keyed hash of the address: [{"hash": hex, "kind", "reason"}].

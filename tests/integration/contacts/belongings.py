@@ -58,6 +58,11 @@ _MAIL = (
     " WHERE s.to_email = :email",
     "INSERT INTO machine_hits (id, email_send_id, kind, reason) SELECT gen_random_uuid(), id,"
     " 'open', 'bot' FROM email_sends WHERE to_email = :email",
+    "INSERT INTO email_feedback (id, provider, event_key, type, send_id, payload, occurred_at)"
+    " SELECT gen_random_uuid(), 'resend', id::text, 'email.opened', id,"
+    " jsonb_build_object('to', to_email), now() FROM email_sends WHERE to_email = :email",
+    "INSERT INTO outbox (topic, subject, ref_id, payload) SELECT 'email.send', id::text, id,"
+    " jsonb_build_object('send', id) FROM email_sends WHERE to_email = :email",
     "INSERT INTO email_suppressions (email, reason, suppressed_at)"
     " VALUES (:email, 'complaint', now())",
 )
