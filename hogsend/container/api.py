@@ -29,6 +29,7 @@ from hogsend.ops.probes import LiveProbes
 from hogsend.preferences.wiring import Lists, build_lists
 from hogsend.settings import Settings
 from hogsend.web.docs_api import with_docs
+from hogsend.web.edge import RequestObserver
 from hogsend.web.route import PrefixGuard, Route
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class ApiContainer:
             "buckets": 0,
         }
 
+    @property
+    def observe_request(self) -> RequestObserver | None:
+        """Told about every request, when metrics are served."""
+        return self.parts.metrics.observe_request if self.parts.metrics else None
+
+    def start_metrics(self) -> None:
+        """Serve metrics, if wanted."""
+        self.parts.start_metrics()
+
     def read_schema(self) -> SchemaStatus:
         """Both migration tracks; raises DatabaseError."""
         return self.parts.read_schema()
@@ -77,7 +87,7 @@ def build_api(settings: Settings) -> ApiContainer:
     from hogsend.access.wiring import build_signing
     from hogsend.container.mail_returns import public_routes
 
-    parts = lay(settings, threads=settings.api_threads)
+    parts = lay(settings, threads=settings.api_threads, mode="api")
     guards = _build_guards(parts)
     signing = build_signing(settings, parts.db, kv=parts.kv, clock=parts.clock, mail=None)
     health = _build_health(parts)

@@ -41,6 +41,7 @@ def build_mailer(parts: Parts) -> Mailer:
             urls=mail_returns.build_links(parts),
             decorators=[mail_returns.build_rewriter(parts)],
             kv=parts.kv,
+            observe=parts.metrics.count_send if parts.metrics else None,
             is_opt_in=mail_returns.build_lists(parts).is_opt_in,
         )
     )

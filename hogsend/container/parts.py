@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from hogsend.container.metrics import build_metrics, serve_metrics
 from hogsend.db import Database, DatabaseOptions
 from hogsend.db.schema_version import SchemaStatus, probe
 from hogsend.events.ingest import Ingest
@@ -20,6 +21,7 @@ from hogsend.settings import Settings
 
 if TYPE_CHECKING:
     from hogsend.app import App
+    from hogsend.telemetry.metrics import Metrics
 
 
 class Closable(Protocol):
@@ -46,6 +48,7 @@ class Parts:
     nudge: Nudge
     signer: TokenSigner
     ingest: Ingest
+    metrics: Metrics | None
     closing: ExitStack = field(repr=False)
 
     def closed(self, part: ClosableT) -> ClosableT:
@@ -53,12 +56,17 @@ class Parts:
         self.closing.callback(part.close)
         return part
 
+    def start_metrics(self) -> None:
+        """Serve them, if wanted; raises ConfigError when there is no port for it."""
+        if self.metrics is not None and self.settings.metrics_port is not None:
+            self.closed(serve_metrics(self.metrics, self.settings.metrics_port))
+
     def read_schema(self) -> SchemaStatus:
         """Both migration tracks; raises DatabaseError."""
         return probe(self.db, client_folder=self.settings.client_migrations_folder)
 
 
-def lay(settings: Settings, *, threads: int) -> Parts:
+def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
     """The ground of a process whose ``threads`` each need a connection.
 
     Raises ConfigError for content that cannot be loaded.
@@ -78,6 +86,7 @@ def lay(settings: Settings, *, threads: int) -> Parts:
     closing.callback(kv.close)
     nudge = Nudge(db)
     closing.callback(nudge.close)
+    metrics = build_metrics(settings, db, mode=mode)
     return Parts(
         settings=settings,
         clock=SystemClock(),
@@ -89,6 +98,13 @@ def lay(settings: Settings, *, threads: int) -> Parts:
         signer=TokenSigner(
             settings.better_auth_secret, previous=settings.better_auth_secret_previous
         ),
-        ingest=Ingest(db=db, matcher=registry, nudge=nudge, new_id=uuid7),
+        ingest=Ingest(
+            db=db,
+            matcher=registry,
+            nudge=nudge,
+            new_id=uuid7,
+            count=metrics.count_event if metrics else None,
+        ),
+        metrics=metrics,
         closing=closing,
     )

@@ -60,6 +60,7 @@ class WorkerContainer:
 
     def start_shipping(self) -> None:
         """Begin to move due waits and outbox rows; runs can arrive from now on."""
+        self.parts.start_metrics()
         self.relay.start()
         self.journeys.timer.start()
         self.heartbeat.start()
@@ -82,7 +83,7 @@ class WorkerContainer:
 
 def build_worker(settings: Settings) -> WorkerContainer:
     """Everything the worker needs. Raises ConfigError for content or engine settings."""
-    parts = lay(settings, threads=settings.database_pool_max)
+    parts = lay(settings, threads=settings.database_pool_max, mode="worker")
     mailer = build_mailer(parts)
     orchestrator = parts.closed(build_orchestrator(settings, parts.db))
     mail = build_queue(parts, mailer, orchestrator)
@@ -96,6 +97,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
             submitter=orchestrator,
             clock=parts.clock,
             new_id=uuid7,
+            observe=parts.metrics.count_advance if parts.metrics else None,
         )
     )
     return WorkerContainer(

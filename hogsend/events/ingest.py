@@ -41,8 +41,16 @@ class Ingest:
     """
 
     def __init__(
-        self, *, db: Database, matcher: EventMatcher, nudge: Poke, new_id: Callable[[], UUID]
+        self,
+        *,
+        db: Database,
+        matcher: EventMatcher,
+        nudge: Poke,
+        new_id: Callable[[], UUID],
+        count: Callable[[str], None] | None = None,
     ) -> None:
+        """``count`` is told ``created`` or ``duplicate`` for every stored event."""
+        self._count = count
         self._db = db
         self._matcher = matcher
         self._nudge = nudge
@@ -71,6 +79,7 @@ class Ingest:
             raise answer
         if answer.promised:
             self._nudge.poke()
+        self._tell(answer)
         return answer
 
     def ingest_many(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
@@ -101,7 +110,15 @@ class Ingest:
             return self._one_by_one(events)
         undecided = [i for i, row in enumerate(rows) if row[1 + _REFUSED] == _UNDECIDED]
         later = dict(zip(undecided, self._one_by_one([events[i] for i in undecided]), strict=True))
-        return [later[i] if i in later else _answer(row[1:]) for i, row in enumerate(rows)]
+        answers = [later[i] if i in later else _answer(row[1:]) for i, row in enumerate(rows)]
+        for i, answer in enumerate(answers):
+            if i not in later and isinstance(answer, Ingested):
+                self._tell(answer)
+        return answers
+
+    def _tell(self, answer: Ingested) -> None:
+        if self._count is not None:
+            self._count("created" if answer.stored else "duplicate")
 
     def _one_by_one(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
         answers: list[Ingested | HogsendError] = []

@@ -26,6 +26,7 @@ from hogsend.ops.health import API_VERSION, Health
 from hogsend.settings import Settings
 from hogsend.telemetry import logging
 from hogsend.web.app import WebOptions, build_app
+from hogsend.web.edge import RequestObserver
 from hogsend.web.processes import ProcessGroup
 from hogsend.web.route import PrefixGuard, Route
 from hogsend.web.server import HttpServer, ServerOptions
@@ -70,6 +71,15 @@ class ApiContainer(Protocol):
     @property
     def ready_fields(self) -> Mapping[str, object]:
         """Counts and versions for the ready line."""
+        ...
+
+    @property
+    def observe_request(self) -> RequestObserver | None:
+        """Told about every request, if somebody counts."""
+        ...
+
+    def start_metrics(self) -> None:
+        """Serve metrics, if wanted."""
         ...
 
     def read_schema(self) -> SchemaStatus:
@@ -173,6 +183,7 @@ def _serve(
             max_body_bytes=settings.body_limit_bytes,
             trusted_proxies=settings.trusted_proxies,
             is_access_logged=settings.log_level in ("http", "debug"),
+            observe_request=container.observe_request,
         ),
         prefix_guards=container.prefix_guards,
     )
@@ -194,6 +205,7 @@ def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    container.start_metrics()
     _warm(container)
     log.info(
         READY,

@@ -103,7 +103,8 @@ class CoreSettings:
     )
     metrics_port: int | None = setting(
         "HOGSEND_METRICS_PORT", kinds.PORT, None,
-        "Serve Prometheus metrics on this port at `/metrics`. Unset: not served.",
+        "Serve Prometheus metrics at `/metrics` on this port, or on the first free one of the "
+        "nine after it when several processes share a machine. Unset: not served.",
         group=_RUNTIME,
     )
     data_dir: Path = setting(

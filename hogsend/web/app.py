@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import falcon
 
-from hogsend.web.edge import Edge
+from hogsend.web.edge import Edge, RequestObserver
 from hogsend.web.errors import handle
 from hogsend.web.http import Request, Response
 from hogsend.web.proxies import TrustedProxies
@@ -26,6 +26,7 @@ class WebOptions:
     max_body_bytes: int = 1024 * 1024
     trusted_proxies: tuple[str, ...] = ()
     is_access_logged: bool = False
+    observe_request: RequestObserver | None = None
 
 
 def build_app(
@@ -50,7 +51,7 @@ def build_app(
         router=cast(Any, Router(routes, prefix_guards=prefix_guards)),
         request_type=BoundRequest,
         response_type=Response,
-        middleware=[Edge(is_access_logged=chosen.is_access_logged)],
+        middleware=[Edge(is_access_logged=chosen.is_access_logged, observe=chosen.observe_request)],
     )
     app.add_error_handler(Exception, handle)
     app.add_error_handler(falcon.HTTPError, handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from typing import Protocol
 
 import structlog
 
@@ -38,6 +39,14 @@ _SILENT = "/v1/health"
 ACCESS_LOG_EVENT = "request"
 
 
+class RequestObserver(Protocol):
+    """Told about every answer except preflights, for metrics."""
+
+    def __call__(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """``route`` is the template of the path."""
+        ...
+
+
 class Edge:
     """Falcon middleware: the outermost layer, seen by errors and unknown paths too.
 
@@ -46,8 +55,10 @@ class Edge:
     not negotiable.
     """
 
-    def __init__(self, *, is_access_logged: bool) -> None:
+    def __init__(self, *, is_access_logged: bool, observe: RequestObserver | None = None) -> None:
         self._is_access_logged = is_access_logged
+        self._observe = observe
+        self._is_timed = is_access_logged or observe is not None
 
     def process_request(self, req: Request, resp: Response) -> None:
         """Name the request; answer preflights before any guard."""
@@ -57,7 +68,7 @@ class Edge:
         else:
             req.request_id = _new_request_id()
         structlog.contextvars.bind_contextvars(request_id=req.request_id)
-        if self._is_access_logged:
+        if self._is_timed:
             req.context.started = time.perf_counter()
         if req.method == "OPTIONS":
             _preflight(req, resp)
@@ -86,6 +97,14 @@ class Edge:
         encodings = req.env.get("HTTP_ACCEPT_ENCODING")
         if encodings is not None:
             compress(req, resp, encodings)
+        if self._observe is not None:
+            # The template, never the path: paths are unbounded.
+            self._observe(
+                method=req.method,
+                route=req.uri_template or "(unknown)",
+                status=resp.status_code,
+                seconds=time.perf_counter() - req.context.started,
+            )
         if self._is_access_logged and not req.path.startswith(_SILENT):
             _log_access(req, resp)
 
