@@ -85,6 +85,7 @@ class ApiContainer:
 def build_api(settings: Settings) -> ApiContainer:
     """Everything the api needs. Raises ConfigError for content that cannot be loaded."""
     from hogsend.access.wiring import build_signing
+    from hogsend.container.mail import email_routes
     from hogsend.container.mail_returns import public_routes
 
     parts = lay(settings, threads=settings.api_threads, mode="api")
@@ -99,6 +100,7 @@ def build_api(settings: Settings) -> ApiContainer:
         *replay.over(_contact_routes(parts, guards, lists)),
         *replay.over(lists.routes),
         *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
+        *email_routes(parts, guards),
         *public_routes(parts, registry=lists.registry, writer=lists.writer),
         *_operator_routes(parts, health, signing),
     ]
