@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+import structlog
 
 from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.db.migrator import migrate
@@ -59,7 +60,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the settings of whoever runs it."""
+    """No test sees the settings of whoever runs it, or what another test bound to its log lines."""
+    structlog.contextvars.clear_contextvars()
     declared = {setting.name for setting in settings_of(Settings)}
     for name in list(os.environ):
         if not name.startswith(_KEPT) and (name in declared or name.startswith(_PREFIXES)):
