@@ -15,11 +15,14 @@ COMMANDS = {
     "config": (f"{_HOME}.config:config", "Check, show and document settings."),
     "demo": (f"{_HOME}.demo:command", "Send a real event and follow it to the inbox."),
     "doctor": (f"{_HOME}.doctor:doctor", "Find out what is wrong with an installation."),
+    "domain": (f"{_HOME}.domain:domain", "Set up the domain that mail is sent from."),
     "events": (f"{_HOME}.events:events", "Send events."),
     "init": (f"{_HOME}.init:init", "Write a small working app."),
+    "journeys": (f"{_HOME}.journeys_group:journeys", "Look at journeys and people inside."),
     "keys": (f"{_HOME}.keys:keys", "Create, list and revoke API keys."),
     "outbox": (f"{_HOME}.outbox:outbox", "Look at parked work and retry it."),
     "studio": (f"{_HOME}.studio:studio", "Manage administrators."),
+    "templates": (f"{_HOME}.templates:templates", "List, check and preview mail templates."),
     "version": (f"{_HOME}.version:version", "Print versions."),
 }
 _MODES = """\b

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from hogsend.errors import ConfigError
 
 _BLOCK = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_KEYS = ("subject", "category", "preview", "props")
+_KEYS = ("subject", "category", "preview", "props", "examples")
+# Their value may be written on the following, indented lines.
+_BLOCKS = frozenset({"props", "examples"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +37,12 @@ def split_source(source: str, *, name: str) -> SplitSource:
 
 def _parse_lines(block: str, *, name: str) -> dict[str, str]:
     fields: dict[str, str] = {}
+    open_block: str | None = None
     for number, line in enumerate(block.splitlines(), start=2):
         if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if open_block is not None and line[0] in " \t":
+            fields[open_block] += line.strip() + "\n"
             continue
         key, colon, value = line.partition(":")
         if not colon or key.strip() not in _KEYS:
@@ -45,6 +51,8 @@ def _parse_lines(block: str, *, name: str) -> dict[str, str]:
                 hint=f"write `key: value` with one of {', '.join(_KEYS)}",
             )
         fields[key.strip()] = _unquote(value.strip())
+        is_open = key.strip() in _BLOCKS and not value.strip()
+        open_block = key.strip() if is_open else None
     return fields
 
 

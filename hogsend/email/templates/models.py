@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
+from hogsend.email.templates.props import PropsModel
 from hogsend.kernel.wire_json import JsonObject
 
 BodyKind = Literal["html", "mjml"]
@@ -17,15 +18,17 @@ class TemplateDefinition:
     """One template as its files describe it.
 
     ``subject`` and ``preview`` are Jinja text. ``category`` is the preference a person can opt
-    out of. ``required_props`` must be passed to every rendering. ``kind`` says which file holds
-    the body; ``has_text`` whether a hand-written plain-text file lies beside it.
+    out of. ``props`` are checked before every rendering; ``examples`` fill them for previews,
+    never for a real mail. ``kind`` says which file holds the body; ``has_text`` whether a
+    hand-written plain-text file lies beside it.
     """
 
     key: str
     subject: str
     category: str | None = None
     preview: str | None = None
-    required_props: tuple[str, ...] = ()
+    props: PropsModel = field(default_factory=PropsModel)
+    examples: JsonObject = field(default_factory=dict)
     kind: BodyKind = "html"
     has_text: bool = False
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from jinja2 import Environment
+from pydantic import BaseModel
 
 from hogsend.email.templates.errors import UnknownTemplate
 from hogsend.email.templates.loader import FirstOf, TemplateSource, open_sources
 from hogsend.email.templates.models import BodyKind, RenderedMail, TemplateDefinition
+from hogsend.email.templates.props import from_model, parse_props
 from hogsend.email.templates.render import Renderer, build_environment
 from hogsend.errors import ConfigError
-from hogsend.kernel.wire_json import JsonValue
+from hogsend.kernel.wire_json import JsonObject, JsonValue, loads
 
+_PREVIEW_LINKS = ("unsubscribe_url", "unsubscribeUrl", "preferences_url", "preferencesUrl")
+_PREVIEW_URL = "https://example.com/{}"
 _BODY_SUFFIXES: dict[str, BodyKind] = {".html": "html", ".mjml": "mjml"}
 
 
@@ -24,15 +29,32 @@ class TemplateRegistry:
     error stops the process (ConfigError) instead of a mail.
     """
 
-    def __init__(self, sources: Sequence[TemplateSource]) -> None:
+    def __init__(
+        self,
+        sources: Sequence[TemplateSource],
+        *,
+        models: Mapping[str, type[BaseModel]] | None = None,
+    ) -> None:
         environment = build_environment(FirstOf(sources))
         self._definitions = _discover(environment, sources)
+        for key, model in (models or {}).items():
+            definition = self.get_definition(key)
+            self._definitions[key] = replace(definition, props=from_model(model))
         self._renderer = Renderer(environment, self._definitions.values())
 
     @classmethod
-    def load(cls, directories: Sequence[Path] = ()) -> TemplateRegistry:
-        """Content directories first, then the built-in templates; reads every file."""
-        return cls(open_sources(directories))
+    def load(
+        cls,
+        directories: Sequence[Path] = (),
+        *,
+        models: Mapping[str, type[BaseModel]] | None = None,
+    ) -> TemplateRegistry:
+        """Content directories first, then the built-in templates; reads every file.
+
+        ``models`` are pydantic models of properties by template key; they replace declarations in
+        the front matter.
+        """
+        return cls(open_sources(directories), models=models)
 
     def keys(self) -> list[str]:
         """Every key, sorted."""
@@ -54,6 +76,21 @@ class TemplateRegistry:
         with file, line and variable.
         """
         return self._renderer.render(self.get_definition(key), props, subject=subject)
+
+    def preview(self, key: str, props: Mapping[str, JsonValue] | None = None) -> RenderedMail:
+        """The template filled with its examples, and with stand-ins where those are silent."""
+        definition = self.get_definition(key)
+        given: dict[str, JsonValue] = {
+            "name": "there",
+            "email": "you@example.com",
+            "journeyName": key,
+            "eventName": key,
+            "body": "This is where the body stands.",
+            **{name: _PREVIEW_URL.format(name) for name in _PREVIEW_LINKS},
+            **definition.examples,
+            **(props or {}),
+        }
+        return self.render(key, given)
 
 
 def _discover(
@@ -96,13 +133,26 @@ def _define(
             f"template {path} has no subject",
             hint="begin the file with a block such as ---, subject: Welcome, ---",
         )
-    props = [name.strip() for name in fields.get("props", "").split(",")]
+    props = parse_props(fields.get("props", ""), file=str(path))
     return TemplateDefinition(
         key=str(path.with_suffix("")),
         subject=fields["subject"],
         category=fields.get("category") or None,
         preview=fields.get("preview") or None,
-        required_props=tuple(name for name in props if name and not name.endswith("?")),
+        props=props,
+        examples=_examples(fields.get("examples", ""), file=str(path)),
         kind=_BODY_SUFFIXES[path.suffix],
         has_text=has_text,
     )
+
+
+def _examples(text: str, *, file: str) -> JsonObject:
+    if not text.strip():
+        return {}
+    try:
+        examples = loads(text)
+    except ValueError:
+        examples = None
+    if not isinstance(examples, dict):
+        raise ConfigError(f"{file}: examples are not a JSON object")
+    return examples

@@ -13,7 +13,7 @@ from hogsend.email.templates.errors import TemplateError
 from hogsend.email.templates.html import compile_mjml, inline_css
 from hogsend.email.templates.models import RenderedMail, TemplateDefinition
 from hogsend.email.templates.plain_text import html_to_text
-from hogsend.errors import ConfigError, InvalidInput
+from hogsend.errors import ConfigError
 from hogsend.kernel.wire_json import JsonValue
 
 _UNDEFINED = re.compile(r"'([^']+)' is undefined|has no (?:attribute|element) '?([^'\s]+)'?")
@@ -66,19 +66,12 @@ class Renderer:
         subject: str | None,
     ) -> RenderedMail:
         """See TemplateRegistry.render."""
-        missing = [name for name in definition.required_props if name not in props]
-        if missing:
-            raise InvalidInput(
-                f"template {definition.key!r} needs {', '.join(missing)}",
-                code="missing_template_props",
-                hint="pass them as props",
-                context={"template": definition.key, "missing": missing},
-            )
+        given = definition.props.check(definition.key, props)
         key = definition.key
-        title = subject if subject is not None else _run(key, self._subjects[key], props)
+        title = subject if subject is not None else _run(key, self._subjects[key], given)
         title = _one_line(title)
-        preview = _one_line(_run(key, self._previews[key], props)) or None
-        variables: dict[str, Any] = {"subject": title, "preview": preview, **props}
+        preview = _one_line(_run(key, self._previews[key], given)) or None
+        variables: dict[str, Any] = {"subject": title, "preview": preview, **given}
         html = self._render_html(definition, variables)
         text = _run(key, self._texts[key], variables) if definition.has_text else html_to_text(html)
         return RenderedMail(
