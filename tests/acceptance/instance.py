@@ -34,14 +34,17 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+def wait_until(
+    condition: Callable[[], bool], *, seconds: float, what: str | Callable[[], str]
+) -> None:
     """Poll until the condition holds; fails the test with ``what`` at the deadline."""
     deadline = time.monotonic() + seconds * _TEMPO
     while time.monotonic() < deadline:
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    missing = what if isinstance(what, str) else what()
+    raise AssertionError(f"not within {seconds} s: {missing}")
 
 
 @dataclass(kw_only=True)
@@ -103,7 +106,7 @@ class Instance:
     def start_api(self) -> subprocess.Popen[bytes]:
         """Start the API and wait until it answers."""
         process = self.start("api")
-        wait_until(self._is_live, seconds=30, what=f"api is live\n{self.log('api')}")
+        wait_until(self._is_live, seconds=30, what=lambda: f"api is live\n{self.log('api')}")
         return process
 
     def start_worker(self) -> subprocess.Popen[bytes]:

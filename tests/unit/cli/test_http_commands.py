@@ -139,6 +139,7 @@ def test_doctor_healthy_is_ok(line: Cli, api: HttpApi) -> None:
         "verdict": "ok",
         "baseUrl": api.url,
         **{key: _HEALTH[key] for key in ("version", "uptime", "timestamp", "components", "schema")},
+        "findings": [],
     }
 
 
