@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from email.utils import parseaddr
+from email.utils import getaddresses
 
 from hogsend.errors import InvalidInput
 
@@ -26,8 +26,9 @@ def is_email(address: str) -> bool:
 
 def parse_sender(value: str) -> tuple[str, str]:
     """Split ``a@b.c`` or ``Name <a@b.c>`` into (name, address); raises InvalidInput."""
-    name, address = parseaddr(value)
-    if any(ch in value for ch in "\r\n\0") or not is_email(address):
+    pairs = getaddresses([value])
+    name, address = pairs[0] if pairs else ("", "")
+    if len(pairs) != 1 or any(ch in value for ch in "\r\n\0") or not is_email(address):
         raise InvalidInput(
             f"{value!r} is not a sender address", hint="use a@b.com or Name <a@b.com>"
         )

@@ -21,7 +21,7 @@ def parse_duration(text: str) -> timedelta:
             f"{text!r} is not a duration", hint="use a form such as 90s, 30m, 12h, 3d or 1h30m"
         )
     seconds = sum(int(amount) * _UNITS[unit] for amount, unit in _TEXT.findall(compact))
-    return require_positive(timedelta(seconds=seconds), what=repr(text))
+    return require_positive(_delta(seconds), what=repr(text))
 
 
 def require_positive(duration: timedelta, *, what: str) -> timedelta:
@@ -57,4 +57,11 @@ def from_wire(value: Mapping[str, object]) -> timedelta:
         if isinstance(amount, bool) or not isinstance(amount, int | float):
             raise InvalidInput(f"duration key {key!r} must be a number")
         seconds += amount * _WIRE_KEYS[key]
-    return timedelta(seconds=seconds)
+    return _delta(seconds)
+
+
+def _delta(seconds: float) -> timedelta:
+    try:
+        return timedelta(seconds=seconds)
+    except (OverflowError, ValueError) as error:  # ValueError: not a number
+        raise InvalidInput(f"a duration of {seconds} s is out of range") from error
