@@ -20,7 +20,7 @@ from hogsend.events.schemas import MAX_KEY_LENGTH, EventBody, to_answer, to_new_
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.tokens import TokenSigner
 from hogsend.kernel.wire_json import loads
-from hogsend.web.body import MALFORMED, check_json, is_json
+from hogsend.web.body import MALFORMED, check_tree, is_json
 from hogsend.web.errors import issues_json, status_of
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Route
@@ -107,6 +107,7 @@ class EventsApi:
         for index, item in enumerate(items):
             key = None if header is None else f"{header}:{index}"
             try:
+                check_tree(item)
                 body = EventBody.model_validate(item)
                 key = body.idempotency_key or key
                 accepted.append((index, body, self._event(body, req.principal, key=key)))
@@ -210,7 +211,6 @@ def _batch_items(req: Request) -> list[Any]:
     data = req.body()
     if not is_json(req.content_type):
         raise InvalidInput("Content-Type must be application/json")
-    check_json(data)
     try:
         tree = loads(data)
     except ValueError as error:

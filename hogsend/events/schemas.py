@@ -11,19 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from hogsend.events.models import Ingested, NewEvent
-from hogsend.kernel.addresses import is_email, normalize_email
+from hogsend.kernel.addresses import normalize_email
+from hogsend.web.fields import Email
 
 MAX_KEY_LENGTH = 512
 
-# user_events.value is numeric(14,2)
-_MAX_VALUE = 1e12
+_MAX_VALUE = 999_999_999_999.99  # user_events.value is numeric(14,2)
+_MAX_GROUPS, _MAX_LISTS = 32, 100
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z")
-
-
-def _check_email(value: str) -> str:
-    if not is_email(value):
-        raise PydanticCustomError("email", "Invalid email address")
-    return value
 
 
 def _parse_timestamp(value: str) -> str:
@@ -46,9 +41,8 @@ def to_instant(value: str) -> datetime:
 
 Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH)]
 AnonymousId = Annotated[str, Field(min_length=1, max_length=200)]
-Email = Annotated[str, AfterValidator(_check_email)]
 Timestamp = Annotated[str, AfterValidator(_parse_timestamp)]
-Money = Annotated[float, Field(gt=-_MAX_VALUE, lt=_MAX_VALUE, allow_inf_nan=False)]
+Money = Annotated[float, Field(ge=-_MAX_VALUE, le=_MAX_VALUE, allow_inf_nan=False)]
 Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$")]
 
 
@@ -65,8 +59,8 @@ class EventBody(BaseModel):
     contact_properties: dict[str, Any] | None = Field(default=None, alias="contactProperties")
     value: Money | None = None
     currency: Currency | None = None
-    lists: dict[str, bool] | None = None
-    groups: dict[Key, Key] | None = None
+    lists: Annotated[dict[str, bool], Field(max_length=_MAX_LISTS)] | None = None
+    groups: Annotated[dict[Key, Key], Field(max_length=_MAX_GROUPS)] | None = None
     idempotency_key: Key | None = Field(default=None, alias="idempotencyKey")
     timestamp: Timestamp | None = None
     user_token: str | None = Field(default=None, alias="userToken")

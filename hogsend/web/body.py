@@ -78,7 +78,7 @@ def check_json(data: bytes) -> None:
         tree = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidInput(MALFORMED, code="malformed_json") from error
-    _walk(tree)
+    check_tree(tree)
 
 
 def _is_suspicious(data: bytes) -> bool:
@@ -89,7 +89,8 @@ def _is_suspicious(data: bytes) -> bool:
     return _LONG_INTEGER in shape or b"0e0" in shape or b"0e+0" in shape
 
 
-def _walk(value: JsonValue) -> None:
+def check_tree(value: JsonValue) -> None:
+    """As ``check_json`` for what is parsed already."""
     if isinstance(value, str):
         if "\0" in value:
             raise InvalidInput("Text must not contain NUL characters", code="malformed_json")
@@ -103,8 +104,8 @@ def _walk(value: JsonValue) -> None:
             raise InvalidInput("Numbers must be finite", code="malformed_json")
     elif isinstance(value, list):
         for item in value:
-            _walk(item)
+            check_tree(item)
     else:
         for key, item in value.items():
-            _walk(key)
-            _walk(item)
+            check_tree(key)
+            check_tree(item)
