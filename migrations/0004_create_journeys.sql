@@ -102,7 +102,9 @@ CREATE TABLE waits (
   outcome_value jsonb,                   -- {"properties": …, "occurredAt": …, "actorUserId": …}
   CHECK ((kind = 'event') = (event IS NOT NULL) OR kind = 'digest')
 ) WITH (fillfactor = 80);
-CREATE INDEX waits_due_idx ON waits (due_at) WHERE outcome IS NULL;
+-- The second condition keeps this index from statements that do not ask for it: to a planner
+-- without statistics it would look as good as the index on the person.
+CREATE INDEX waits_due_idx ON waits (due_at) WHERE outcome IS NULL AND due_at > '-infinity';
 CREATE INDEX waits_contact_event_idx ON waits (contact_id, event)
   WHERE outcome IS NULL AND event IS NOT NULL AND contact_id IS NOT NULL;
 CREATE INDEX waits_user_event_idx ON waits (user_id, event)

@@ -298,7 +298,9 @@ CREATE FUNCTION hogsend.ingest_event_v1(
   p_starts jsonb, p_exits jsonb,
   OUT stored boolean, OUT event_id uuid, OUT contact_id uuid, OUT contact_key text,
   OUT refused text, OUT exits jsonb, OUT promised integer)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- Plans are cached by sessions that start on empty tables, where reading all of one looks cheap.
+SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
   v_found uuid;
@@ -419,19 +421,26 @@ BEGIN
 
   -- 3. whom it stops
   IF p_exits IS NOT NULL THEN
-    WITH live AS (
+    -- status || '': an index on live rows alone must not look better than the one on the person.
+    WITH theirs AS (
+      SELECT s.id FROM journey_states s
+      WHERE s.contact_id = v_found AND s.status || '' IN ('active', 'waiting')
+      UNION ALL
+      SELECT s.id FROM journey_states s
+      WHERE v_found IS NULL AND s.contact_id IS NULL
+        AND s.user_id = ingest_event_v1.contact_key AND s.status || '' IN ('active', 'waiting')
+    ), live AS (
       SELECT s.id, s.journey_id, (x.value ->> 'exits')::boolean AS leaves, s.current_node_id
-      FROM jsonb_array_elements(p_exits) x (value)
-      JOIN journey_states s ON s.journey_id = x.value ->> 'journey'
-        AND s.status IN ('active', 'waiting') AND s.deleted_at IS NULL
-        AND CASE WHEN v_found IS NOT NULL THEN s.contact_id = v_found
-                 ELSE s.user_id = ingest_event_v1.contact_key AND s.contact_id IS NULL END
+      FROM journey_states s
+      JOIN jsonb_array_elements(p_exits) x (value) ON s.journey_id || '' = x.value ->> 'journey'
+      WHERE s.id = ANY (ARRAY(SELECT id FROM theirs))
+        AND s.status || '' IN ('active', 'waiting') AND s.deleted_at IS NULL
       ORDER BY s.id FOR UPDATE OF s
     ), gone AS (
       UPDATE journey_states s SET status = 'exited', exited_at = now(), updated_at = now(),
           exit_reason = 'event:' || p_event, current_node_id = 'end-exited'
         FROM live WHERE s.id = live.id AND live.leaves
-          AND s.status IN ('active', 'waiting')
+          AND s.status || '' IN ('active', 'waiting')
         RETURNING s.id, live.current_node_id
     ), closed AS (
       DELETE FROM waits w USING gone WHERE w.state_id = gone.id
@@ -451,9 +460,12 @@ BEGIN
   WITH hits AS (
     SELECT w.state_id FROM waits w
     WHERE w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
-      AND ((v_found IS NOT NULL AND w.contact_id = v_found)
-           OR (v_found IS NULL AND w.contact_id IS NULL
-               AND w.user_id = ingest_event_v1.contact_key))
+      AND w.contact_id = v_found
+      AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+    UNION ALL
+    SELECT w.state_id FROM waits w
+    WHERE v_found IS NULL AND w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
+      AND w.contact_id IS NULL AND w.user_id = ingest_event_v1.contact_key
       AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
     UNION ALL
     SELECT w.state_id FROM jsonb_each_text(coalesce(p_groups, '{}')) g

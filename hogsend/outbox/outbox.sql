@@ -8,7 +8,7 @@ SET attempts = o.attempts + 1,
       secs => least(CAST(:resubmit_seconds AS float8) * power(2, least(o.attempts, 10)), 600))
 FROM (
   SELECT d.id FROM outbox d
-  WHERE d.parked_at IS NULL AND d.available_at <= now()
+  WHERE d.parked_at IS NULL AND d.available_at <= now() AND d.available_at > '-infinity'
     AND NOT EXISTS (
       SELECT 1 FROM outbox e
       WHERE e.topic = d.topic AND e.subject = d.subject AND e.id < d.id AND e.parked_at IS NULL)
