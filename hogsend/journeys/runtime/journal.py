@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hogsend.journeys.models import ResolvedWait, Step
 from hogsend.kernel.wire_json import JsonValue, iso_z
@@ -52,7 +52,11 @@ class Journal:
 
     def find_unvisited(self) -> Step | None:
         """The first recorded step this replay has not come past, if there is one."""
-        return next((s for k, s in self._steps.items() if k not in self._visited), None)
+        return next(self.unvisited(), None)
+
+    def unvisited(self) -> Iterator[Step]:
+        """Recorded steps this replay has not come past, in order."""
+        return (s for k, s in self._steps.items() if k not in self._visited)
 
     def add(self, step: Step) -> None:
         """A new step; it is stored with the next flush or settle."""

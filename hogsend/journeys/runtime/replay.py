@@ -32,13 +32,16 @@ async def replay(
     services: Services,
     *,
     attempts: int,
+    on_start: Callable[[Passage], None] | None = None,
 ) -> Settlement | None:
     """What this advance leaves behind; None when it must leave nothing.
 
-    Never raises for anything the function does. Cancellation passes through untouched: it is not
+    ``on_start`` sees the passage before the first line runs, for tools that look on. Never raises for anything the function does. Cancellation passes through untouched: it is not
     a failure of the journey.
     """
     passage = Passage.start(enrollment, definition, services)
+    if on_start is not None:
+        on_start(passage)
     log = structlog.get_logger().bind(journey=definition.meta.id, state=str(enrollment.id))
     coroutine = definition.run(to_user(enrollment, definition.meta), JourneyContext(passage))
     watch = _Turns(definition)
