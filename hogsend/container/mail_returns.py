@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hogsend.container.parts import Parts
 from hogsend.kernel.ids import uuid7
 from hogsend.outbox.models import TopicHandler
@@ -10,6 +12,10 @@ from hogsend.preferences.unsubscribe import PreferenceLinks
 from hogsend.preferences.write import PreferenceWriter
 from hogsend.tracking.rewrite import LinkRewriter
 from hogsend.web.route import Route
+
+if TYPE_CHECKING:
+    from hogsend.access.guards import Guards
+    from hogsend.email.domains.watch import DomainWatch
 
 
 def build_lists(parts: Parts) -> ListRegistry:
@@ -25,6 +31,45 @@ def build_links(parts: Parts) -> PreferenceLinks:
 def build_rewriter(parts: Parts) -> LinkRewriter:
     """Makes the links of a mail ours."""
     return LinkRewriter(parts.settings.api_public_url)
+
+
+def build_watch(parts: Parts) -> DomainWatch:
+    """Knows whether the sending domain is verified; decides test mode ``auto``."""
+    from hogsend.email.domains.watch import DomainWatch, TestModeRules
+    from hogsend.email.domains.wiring import select_domains
+    from hogsend.net.client import HttpClient
+
+    settings = parts.settings
+    rules = TestModeRules(
+        # Only an explicit EMAIL_DOMAIN: deriving it would redirect mail nobody asked to.
+        mode=settings.test_mode,
+        domain=settings.email_domain,
+        inbox=settings.test_email,
+    )
+    domains = select_domains(settings, parts.closed(HttpClient()))
+    return DomainWatch(parts.db, rules, domains, clock=parts.clock)
+
+
+def domain_routes(parts: Parts, guards: Guards) -> list[Route]:
+    """The operator's view of the sending domain."""
+    from hogsend.email.domains import api as domain_api
+    from hogsend.email.domains.wiring import select_domains, sending_domain
+    from hogsend.email.providers.resend import ResendProvider
+    from hogsend.net.client import HttpClient
+
+    settings = parts.settings
+    provider = select_domains(settings, parts.closed(HttpClient()))
+    provider_id = settings.email_provider or "resend"
+    api = domain_api.DomainApi(
+        provider_id=provider_id,
+        provider=provider,
+        domain=sending_domain(settings),
+        watch=build_watch(parts),
+        inbox=settings.test_email,
+        test_sender=ResendProvider.capabilities.test_sender if provider_id == "resend" else None,
+        clock=parts.clock,
+    )
+    return domain_api.routes(api, guards)
 
 
 def public_routes(parts: Parts, *, registry: ListRegistry, writer: PreferenceWriter) -> list[Route]:
