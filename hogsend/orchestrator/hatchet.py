@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 from hatchet_sdk import Hatchet as Sdk
 
+from hogsend.kernel.clock import Clock, SystemClock
 from hogsend.orchestrator.hatchet_client import EngineClient
 from hogsend.orchestrator.hatchet_config import adopt_sdk_logs, build_config
 from hogsend.orchestrator.hatchet_health import ListenerHealth, free_port
-from hogsend.orchestrator.hatchet_options import HatchetOptions
+from hogsend.orchestrator.hatchet_options import HatchetOptions, find_expiry
 from hogsend.orchestrator.hatchet_session import Session, StopFlags
 from hogsend.orchestrator.hatchet_tasks import RunningHandlers, declare
 from hogsend.orchestrator.port import RunRequest, ServeEnd, ServeHooks, Task
 from hogsend.orchestrator.signals import stop_signals
+
+_EXPIRY_WARNING = timedelta(days=14)
 
 
 class HatchetOrchestrator:
@@ -26,10 +30,11 @@ class HatchetOrchestrator:
 
     name = "hatchet"
 
-    def __init__(self, options: HatchetOptions) -> None:
+    def __init__(self, options: HatchetOptions, *, clock: Clock | None = None) -> None:
         """Connects to nothing; raises ConfigError for options that can never work."""
         options.check()
         self._options = options
+        self._clock = clock or SystemClock()
         self._client = EngineClient(
             build_config(options), timeout_seconds=options.submit_timeout.total_seconds()
         )
@@ -55,6 +60,7 @@ class HatchetOrchestrator:
         adopt_sdk_logs()
         version = self._client.version()
         self._log.info("engine.found", address=self.address, version=version)
+        self._warn_of_expiry()
         options = self._options
         running = RunningHandlers()
         port = options.health_port or free_port()
@@ -79,6 +85,16 @@ class HatchetOrchestrator:
             signal.signal(signal.SIGQUIT, quit_handler)
             with stop_signals(self._flags.on_signal):  # the SDK has just set its own
                 return session.run(worker)
+
+    def _warn_of_expiry(self) -> None:
+        """An expired token stops everything at once; a start is the moment to be told."""
+        expiry = find_expiry(self._options.token)
+        if expiry is not None and expiry - self._clock.now() < _EXPIRY_WARNING:
+            self._log.warning(
+                "engine.token_expires",
+                expires_at=expiry.isoformat(),
+                hint="create a new token and set HATCHET_CLIENT_TOKEN",
+            )
 
     def request_stop(self) -> None:
         """See Orchestrator.request_stop."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hogsend.errors import ConfigError
@@ -74,15 +74,30 @@ def read_claims(token: str) -> dict[str, str]:
         "HATCHET_CLIENT_TOKEN is not a Hatchet API token",
         hint="paste the whole token (three parts joined by dots, starting with 'ey')",
     )
-    parts = token.split(".")
-    if len(parts) != 3 or not token.startswith("ey"):
-        raise wrong
-    body = parts[1] + "=" * (-len(parts[1]) % 4)
     try:
-        claims = json.loads(base64.urlsafe_b64decode(body))
+        claims = _decode_claims(token)
         return {k: str(claims[k]) for k in ("sub", "server_url", "grpc_broadcast_address")}
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise wrong from error
+
+
+def find_expiry(token: str) -> datetime | None:
+    """When the engine will stop to accept the token (by default it lives 90 days); None: never."""
+    try:
+        return datetime.fromtimestamp(float(str(_decode_claims(token)["exp"])), UTC)
+    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError, OSError):
+        return None
+
+
+def _decode_claims(token: str) -> dict[str, object]:
+    """Raises ValueError for anything that is not three parts with JSON in the middle."""
+    parts = token.split(".")
+    if len(parts) != 3 or not token.startswith("ey"):
+        raise ValueError("not a token")
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    if not isinstance(claims, dict):
+        raise ValueError("not an object")
+    return claims
 
 
 def _check_file(name: str, path: Path | None, *, required: bool) -> None:
