@@ -36,8 +36,8 @@ async def replay(
 ) -> Settlement | None:
     """What this advance leaves behind; None when it must leave nothing.
 
-    ``on_start`` sees the passage before the first line runs, for tools that look on. Never raises for anything the function does. Cancellation passes through untouched: it is not
-    a failure of the journey.
+    Never raises for anything the function does. Cancellation passes through untouched: it is not
+    a failure of the journey. ``on_start`` sees the passage before the first line, for tools.
     """
     passage = Passage.start(enrollment, definition, services)
     if on_start is not None:
