@@ -21,6 +21,8 @@ from tests.acceptance.instance import free_port
 
 _HTTP = urllib3.PoolManager(retries=False)
 _PATIENCE = float(os.environ.get("HOGSEND_TEST_PATIENCE", "1"))
+# Not the virtual environment's: an archive finds packages of its interpreter, too.
+INTERPRETER = getattr(sys, "_base_executable", sys.executable)
 PROGRAMS = ("api-1", "worker", "valkey", "postgres")
 
 
@@ -62,7 +64,7 @@ class Machine:
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """One command to its end."""
         return subprocess.run(
-            [sys.executable, str(self.pyz), *arguments],
+            [INTERPRETER, str(self.pyz), *arguments],
             env=self.environ | environ,
             cwd=self.directory,
             capture_output=True,
@@ -75,7 +77,7 @@ class Machine:
         """Start a supervisor; it is not ready yet."""
         with (self.directory / "supervisor.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(self.pyz), "supervisor"],
+                [INTERPRETER, str(self.pyz), "supervisor"],
                 env=self.environ | environ,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,

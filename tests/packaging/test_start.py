@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 
 from hogsend.embedded.binaries import can_traverse
 from hogsend.entry import MODES
-from tests.packaging.machine import Machine
+from tests.packaging.machine import INTERPRETER, Machine
 
 _NOBODY = 65534
 
@@ -49,7 +48,7 @@ def test_command_imports_neither_engine_nor_transport(
     answer = machine.run(*arguments, PYTHONPROFILEIMPORTTIME="1")
 
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
-    assert "hogsend.entry" in imported
+    assert "hogsend.errors" in imported
     assert imported.isdisjoint({"hatchet_sdk", "grpc", "aiohttp"})
 
 
@@ -82,7 +81,7 @@ def test_archive_killed_in_its_first_start_starts_again(
 
 def _start(pyz: Path, root: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, str(pyz), "--version"],
+        [INTERPRETER, str(pyz), "--version"],
         env={"PATH": os.environ["PATH"], "SHIV_ROOT": str(root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -103,7 +102,7 @@ def test_extracted_archive_runs_as_anybody_and_writes_nothing(pyz: Path, place: 
     before = _tree(place)
 
     answer = subprocess.run(
-        [sys.executable, str(archive), "config", "check", "--mode", "migrate", "--json"],
+        [INTERPRETER, str(archive), "config", "check", "--mode", "migrate", "--json"],
         env={
             "PATH": os.environ["PATH"],
             "SHIV_ROOT": str(root),
@@ -123,7 +122,7 @@ def test_extracted_archive_runs_as_anybody_and_writes_nothing(pyz: Path, place: 
 
 def _somebody_else() -> int | None:
     """An unprivileged user when we are root and that user can reach our interpreter."""
-    interpreter = Path(sys.executable).resolve().parent
+    interpreter = Path(INTERPRETER).resolve().parent
     is_root = os.geteuid() == 0
     return _NOBODY if is_root and can_traverse(interpreter, (_NOBODY, _NOBODY)) else None
 
