@@ -163,6 +163,7 @@ _GET_MEMBERS = RouteDoc(
     summary="Members, newest first",
     tag=_TAG,
     query=MembersQuery,
+    is_query_tolerant=True,
     answers={200: Answer(description="A page", model=MembersAnswer)},
     errors=_NO_GROUP,
 )

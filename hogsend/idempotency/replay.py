@@ -20,7 +20,7 @@ from hogsend.errors import Conflict, HogsendError, InvalidInput
 from hogsend.idempotency import store
 from hogsend.idempotency.store import FirstRequest
 from hogsend.kernel.wire_json import JsonValue, loads, stable_stringify
-from hogsend.web.body import is_json
+from hogsend.web.body import check_json, is_json
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Handler, Route
 
@@ -141,11 +141,14 @@ def _namespace(principal: Principal) -> str:
 
 def _fields_of(req: Request, params: Mapping[str, str]) -> dict[str, str] | None:
     """A digest per field; None for a body the handler is going to refuse."""
+    if not is_json(req.content_type):
+        return None
+    check_json(req.body())  # names of unknown fields are stored too
     try:
         tree = loads(req.body())
     except ValueError:
         return None
-    if not isinstance(tree, dict) or not is_json(req.content_type):
+    if not isinstance(tree, dict):
         return None
     fields = {f"path {name}": _digest(value) for name, value in params.items()}
     # Null is how some clients say nothing.

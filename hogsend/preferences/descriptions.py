@@ -39,6 +39,7 @@ _ELSEWHERE = Answer(description="To the page of preferences", media_type=None)
 GET_UNSUBSCRIBE = RouteDoc(
     summary="Ask before leaving",
     tag=_TAG,
+    uses_database=False,
     security="link",
     query=TokenQuery,
     answers={200: _PAGE, 303: _ELSEWHERE, 400: _BAD_LINK},

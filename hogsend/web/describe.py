@@ -33,11 +33,11 @@ class Answer:
 class RouteDoc:
     """The public description of a route.
 
-    ``body`` and ``query`` are the models that validate; path parameters are strings unless
-    ``path_formats`` names a format (``uuid``). ``answers`` are the successes and refusals of
-    another form; ``errors`` the statuses of this route's own refusals with what they mean. What
-    every guard, body and query can answer (400, 401, 403, 413, 429) and 503 are added by
-    ``web/openapi.py``. ``security`` is for routes without a guard of ours.
+    ``body`` and ``query`` are the models that validate (a tolerant query refuses nothing). Path
+    parameters are strings unless ``path_formats`` names a format (``uuid``). ``answers`` are the
+    successes and refusals of another form; ``errors`` the statuses of this route's own refusals
+    with what they mean. What every guard, body and query can answer (400, 401, 403, 413, 429) and
+    503 are added by ``web/openapi.py``. ``security`` is for routes without a guard of ours.
     """
 
     summary: str
@@ -49,6 +49,7 @@ class RouteDoc:
     body_media_type: str = "application/json"
     is_body_required: bool = True
     query: type[BaseModel] | None = None
+    is_query_tolerant: bool = False
     path_formats: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[int, str] = field(default_factory=dict)
     is_replayed: bool = False

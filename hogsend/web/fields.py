@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from hogsend.kernel.addresses import is_email
@@ -71,3 +71,7 @@ class ValidationAnswer(Sent):
 
     success: bool
     error: _Validation
+
+
+class BadRequestAnswer(RootModel[ErrorAnswer | ValidationAnswer]):
+    """A request that can never work."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from hogsend.web.describe import Answer, DescribedGuard, RouteDoc, Security
-from hogsend.web.fields import ErrorAnswer, ValidationAnswer
+from hogsend.web.fields import BadRequestAnswer, ErrorAnswer
 from hogsend.web.route import Route
 
 API_TITLE = "Hogsend API"
@@ -78,8 +78,12 @@ def build_openapi(routes: Iterable[Route], *, server_url: str) -> JsonDict:
 def statuses_of(route: Route, doc: RouteDoc) -> dict[int, Answer]:
     """Every status the route can answer with, the implied ones included."""
     found: dict[int, Answer] = {}
-    if doc.query is not None or (doc.body is not None and doc.body_media_type == _JSON):
-        found[400] = Answer(description="The request does not fit its schema, or names nobody")
+    is_query_strict = doc.query is not None and not doc.is_query_tolerant
+    if is_query_strict or (doc.body is not None and doc.body_media_type == _JSON):
+        found[400] = Answer(
+            description="The request does not fit its schema, or names nobody",
+            model=BadRequestAnswer,
+        )
     guard: object = route.guard
     if isinstance(guard, DescribedGuard) and guard.security != "open":
         found[401] = _refusal("The key is missing, unknown, revoked or expired")
@@ -107,7 +111,7 @@ def _schemas(docs: Iterable[RouteDoc]) -> tuple[dict[Key, str], JsonDict]:
     """Names and definitions of every model; names are made unique by pydantic."""
     keys: dict[Key, None] = {
         (ErrorAnswer, "serialization"): None,
-        (ValidationAnswer, "serialization"): None,
+        (BadRequestAnswer, "serialization"): None,
     }
     for doc in docs:
         for model in (doc.body, doc.query):
@@ -222,13 +226,6 @@ def _response(route: Route, status: int, answer: Answer, names: Mapping[Key, str
     content: JsonDict = {}
     if answer.model is not None:
         content["schema"] = {"$ref": _ref(names, answer.model, "serialization")}
-    elif status == 400:
-        content["schema"] = {
-            "anyOf": [
-                {"$ref": _ref(names, model, "serialization")}
-                for model in (ErrorAnswer, ValidationAnswer)
-            ]
-        }
     elif answer.media_type == _JSON:
         content["schema"] = {}
     if answer.example is not None:

@@ -29,5 +29,5 @@ RECEIVE_RESEND = RouteDoc(
     tag="Webhooks",
     security="signature",
     answers={200: Answer(description="Taken", model=ReceivedAnswer)},
-    errors={**_REFUSALS, 404: "Resend is not set up"},
+    errors=_REFUSALS,
 )

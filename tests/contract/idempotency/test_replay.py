@@ -216,6 +216,14 @@ def test_expired_keys_are_free_and_purged(database: Database, counter: Counter) 
     assert left == [("k0",), ("k2",)]
 
 
+def test_name_of_a_field_that_cannot_be_stored_is_refused(
+    plane: DataPlane, counter: Counter
+) -> None:
+    status, _ = plane.call("POST", "/v1/things", {"\0": 1}, headers=KEY)
+
+    assert (status, counter.calls) == (400, 0)
+
+
 def test_too_long_key_is_refused(plane: DataPlane, counter: Counter) -> None:
     status, _ = plane.call("POST", "/v1/things", {}, headers={"Idempotency-Key": "x" * 513})
 
