@@ -157,6 +157,7 @@ class ScriptedMailServer:
 
     answers: dict[str, str | None] = field(default_factory=dict)
     received: list[bytes] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     port: int = 0
 
     def answer(self, verb: str, default: str) -> str | None:
@@ -196,6 +197,7 @@ def _converse(
             return
         write(greeting.encode() + b"\r\n")
         while line := read():
+            script.lines.append(line.decode().strip())
             verb = line.split()[0].decode().upper()
             reply = script.answer(verb, defaults.get(verb, "250 ok"))
             if reply is None:

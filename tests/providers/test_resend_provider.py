@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
-from hogsend.email.providers.base import ProviderDisputed, WireMessage
+from hogsend.email.attachments import Attachment
+from hogsend.email.providers.base import ProviderDisputed, ProviderReceipt, WireMessage
 from hogsend.email.providers.resend import ResendProvider
 from hogsend.errors import (
     ProviderError,
@@ -170,3 +174,85 @@ def test_send_error_without_json_names_the_status(
         send(vendor.url, message)
 
     assert caught.value.code == "resend_http_500"
+
+
+def test_send_attachments_travel_decoded_once(vendor: VendorServer, message: WireMessage) -> None:
+    vendor.body = b'{"id":"m1"}'
+    files = (
+        Attachment(filename="a.txt", content=b"hi", content_type="text/plain"),
+        Attachment(filename="i.png", content=b"\x89", content_type="image/png", content_id="c1"),
+    )
+
+    send(vendor.url, replace(message, attachments=files))
+
+    assert json.loads(vendor.seen[0].body)["attachments"] == [
+        {"filename": "a.txt", "content": "aGk=", "content_type": "text/plain"},
+        {"filename": "i.png", "content": "iQ==", "content_type": "image/png", "content_id": "c1"},
+    ]
+
+
+@pytest.fixture
+def provider(vendor: VendorServer) -> Iterator[ResendProvider]:
+    built = ResendProvider(HttpClient(), api_key="re_secret", base_url=vendor.url)
+    yield built
+    built.close()
+
+
+def many(message: WireMessage, count: int) -> list[WireMessage]:
+    return [
+        replace(message, send_id=UUID(int=n), idempotency_key=f"hs:{n}", to=f"p{n}@example.org")
+        for n in range(count)
+    ]
+
+
+def test_send_batch_has_one_key_made_of_all(
+    vendor: VendorServer, provider: ResendProvider, message: WireMessage
+) -> None:
+    vendor.body = b'{"data":[{"id":"m0"},{"id":"m1"}]}'
+
+    receipts = provider.send_batch(many(message, 2))
+    provider.send_batch(many(message, 2))
+    provider.send_batch(list(reversed(many(message, 2))))
+
+    first, again, other = (seen.headers["idempotency-key"] for seen in vendor.seen)
+    assert receipts == [ProviderReceipt(message_id="m0"), ProviderReceipt(message_id="m1")]
+    assert vendor.seen[0].path == "/emails/batch"
+    assert [m["to"] for m in json.loads(vendor.seen[0].body)] == [
+        ["p0@example.org"],
+        ["p1@example.org"],
+    ]
+    assert first == again != other
+    assert len(first) <= 256
+
+
+def test_send_batch_lost_answer_is_asked_for_again_with_the_same_bytes(
+    vendor: VendorServer, provider: ResendProvider, message: WireMessage
+) -> None:
+    vendor.behaviour = "drop"
+
+    with pytest.raises(ProviderUnknown):
+        provider.send_batch(many(message, 2))
+
+    assert len(vendor.seen) == 3
+    assert len({(seen.headers["idempotency-key"], seen.body) for seen in vendor.seen}) == 1
+
+
+def test_send_batch_refusal_concerns_the_whole_call_and_is_not_repeated(
+    vendor: VendorServer, provider: ResendProvider, message: WireMessage
+) -> None:
+    vendor.status, vendor.body = 422, b'{"name":"validation_error","message":"bad"}'
+
+    with pytest.raises(ProviderRejected):
+        provider.send_batch(many(message, 2))
+
+    assert len(vendor.seen) == 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"data":[{"id":"m0"}]}', b"[]"])
+def test_send_batch_without_an_id_for_each_mail_is_unknown(
+    vendor: VendorServer, provider: ResendProvider, message: WireMessage, body: bytes
+) -> None:
+    vendor.body = body
+
+    with pytest.raises(ProviderUnknown):
+        provider.send_batch(many(message, 2))

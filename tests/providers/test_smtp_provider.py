@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -10,6 +12,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from hogsend.email.attachments import Attachment
 from hogsend.email.providers.base import ProviderReceipt, WireMessage
 from hogsend.email.providers.smtp import SmtpOptions, SmtpProvider, SmtpSecurity
 from hogsend.errors import (
@@ -25,9 +28,11 @@ from tests.providers.conftest import SEND_ID, Certificate, ScriptedMailServer, f
 class Inbox:
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
+        self.peers: list[object] = []
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.envelopes.append(envelope)
+        self.peers.append(session.peer)
         return "250 OK"
 
 
@@ -250,3 +255,128 @@ def test_send_header_injection_is_rejected_before_any_connection(
         send(evil, port=free_port)
 
     assert caught.value.code == "invalid_message"
+
+
+@pytest.fixture
+def provider(serve: Serve) -> Iterator[tuple[SmtpProvider, Inbox, int]]:
+    port, inbox = serve()
+    built = SmtpProvider(SmtpOptions(host="127.0.0.1", port=port, security="none"))
+    yield built, inbox, port
+    built.close()
+
+
+def test_send_many_mails_share_a_connection(
+    provider: tuple[SmtpProvider, Inbox, int], message: WireMessage
+) -> None:
+    built, inbox, _ = provider
+
+    for _ in range(5):
+        built.send(message)
+
+    assert len(inbox.envelopes) == 5
+    assert len(set(inbox.peers)) == 1
+
+
+def test_send_from_many_threads_keeps_a_bounded_pool(
+    provider: tuple[SmtpProvider, Inbox, int], message: WireMessage
+) -> None:
+    built, inbox, _ = provider
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: built.send(message), range(40)))
+
+    assert len(inbox.envelopes) == 40
+    assert len(set(inbox.peers)) < 40
+    assert len(built._idle) <= 4
+
+
+def test_send_connection_the_server_dropped_is_replaced(
+    scripted_mail_server: ScriptedMailServer, message: WireMessage
+) -> None:
+    now = [0.0]
+    options = SmtpOptions(host="127.0.0.1", port=scripted_mail_server.port, security="none")
+    provider = SmtpProvider(options, ticks=lambda: now[0])
+    provider.send(message)
+    scripted_mail_server.answers["RSET"] = None
+
+    provider.send(message)
+    now[0] += 60  # longer than a server waits
+    provider.send(message)
+    provider.close()
+
+    assert len(scripted_mail_server.received) == 3
+
+
+def test_send_refused_recipient_does_not_spoil_the_next_mail(
+    scripted_mail_server: ScriptedMailServer, message: WireMessage
+) -> None:
+    options = SmtpOptions(host="127.0.0.1", port=scripted_mail_server.port, security="none")
+    provider = SmtpProvider(options)
+    scripted_mail_server.answers["RCPT"] = "550 no such user"
+    with pytest.raises(ProviderRejected):
+        provider.send(message)
+    del scripted_mail_server.answers["RCPT"]
+
+    receipt = provider.send(message)
+    provider.close()
+
+    assert receipt.message_id == message.message_id
+    assert len(scripted_mail_server.received) == 1
+
+
+def test_send_server_with_dsn_is_asked_to_report_by_send_id(
+    scripted_mail_server: ScriptedMailServer, message: WireMessage
+) -> None:
+    scripted_mail_server.answers["EHLO"] = "250-scripted\r\n250-SIZE\r\n250 DSN"
+
+    send(replace(message, to="ada+x@example.org"), port=scripted_mail_server.port)
+
+    mail, rcpt = (
+        line for line in scripted_mail_server.lines if line[:4].upper() in ("MAIL", "RCPT")
+    )
+    assert f"RET=HDRS ENVID={SEND_ID}" in mail
+    assert "NOTIFY=FAILURE,DELAY ORCPT=rfc822;ada+2Bx@example.org" in rcpt
+
+
+def test_send_server_without_dsn_is_not_asked(
+    scripted_mail_server: ScriptedMailServer, message: WireMessage
+) -> None:
+    send(message, port=scripted_mail_server.port)
+
+    assert not any("NOTIFY" in line or "ENVID" in line for line in scripted_mail_server.lines)
+
+
+def test_send_attachments_arrive_beside_and_inside_the_html(
+    serve: Serve, message: WireMessage
+) -> None:
+    port, inbox = serve()
+    files = (
+        Attachment(filename="r\u00e4tsel.pdf", content=b"%PDF", content_type="application/pdf"),
+        Attachment(filename="i.png", content=b"\x89P", content_type="image/png", content_id="c1"),
+    )
+
+    send(replace(message, attachments=files), port=port)
+    send(replace(message, attachments=files), port=port)
+
+    first, second = inbox.envelopes
+    parts = {part.get_content_type(): part for part in read(first).walk()}
+    assert first.content == second.content
+    assert parts["application/pdf"].get_filename() == "r\u00e4tsel.pdf"
+    assert parts["application/pdf"].get_content() == b"%PDF"
+    assert parts["image/png"]["Content-ID"] == "<c1>"
+    assert "multipart/related" in parts
+    assert "text/plain" in parts
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-A": "b\r\nBcc: eve@example.com"}, {"X-A\r\nBcc": "x"}, {"X A": "x"}]
+)
+def test_send_header_that_breaks_out_is_refused_before_the_server_hears_of_it(
+    serve: Serve, message: WireMessage, headers: dict[str, str]
+) -> None:
+    port, inbox = serve()
+
+    with pytest.raises(ProviderRejected):
+        send(replace(message, headers=headers), port=port)
+
+    assert inbox.envelopes == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -9,6 +10,8 @@ from email.utils import format_datetime
 from hogsend.email.attachments import Attachment
 from hogsend.email.providers.base import WireMessage
 from hogsend.errors import ProviderRejected
+
+_HEADER_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322, 3.6.8: printable, no colon
 
 
 def to_mime(message: WireMessage) -> bytes:
@@ -34,6 +37,9 @@ def _compose(message: WireMessage) -> EmailMessage:
     if message.reply_to:
         mail["Reply-To"] = ", ".join(message.reply_to)
     for name, value in message.headers.items():
+        # The standard library checks values for line breaks and lets names through.
+        if _HEADER_NAME.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no header name")
         mail[name] = value
     # Quoted-printable keeps lines short and bytes below 128: no server extension is needed.
     mail.set_content(message.text, cte="quoted-printable")

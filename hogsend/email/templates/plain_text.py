@@ -14,6 +14,11 @@ _VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "area", "base", "
 # A preheader is padded with these so that clients show nothing after it.
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2007\ufeff\u00ad\u034f]")
 
+# Stand for line breaks and blanks inside <pre> until the rest is tidied (private use area).
+_KEPT_BREAK, _KEPT_SPACE = "\ue000", "\ue001"
+# Targets that mean something to Hogsend only, before they are rewritten.
+_INTERNAL = "hogsend:"
+
 
 def html_to_text(html: str) -> str:
     """Readable text: links as ``label (address)``, list items dashed, images and hidden parts out.
@@ -35,6 +40,7 @@ class _TextWriter(HTMLParser):
         self._skipping: list[str] = []  # open elements, counted only while inside a skipped one
         self._links: list[tuple[str, int]] = []  # address, index of the first part of its label
         self._lists: list[int | None] = []  # next number of each open list, None for dashes
+        self._verbatim = 0  # open <pre> elements
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -43,7 +49,9 @@ class _TextWriter(HTMLParser):
                 self._skipping.append(tag)
             return
         self._break_before(tag)
-        if tag == "a":
+        if tag == "pre":
+            self._verbatim += 1
+        elif tag == "a":
             self._links.append((values.get("href", ""), len(self._parts)))
         elif tag in ("ul", "ol"):
             self._lists.append(1 if tag == "ol" else None)
@@ -56,7 +64,9 @@ class _TextWriter(HTMLParser):
                 while self._skipping.pop() != tag:
                     pass
             return
-        if tag == "a" and self._links:
+        if tag == "pre":
+            self._verbatim = max(0, self._verbatim - 1)
+        elif tag == "a" and self._links:
             self._close_link()
         elif tag in ("ul", "ol") and self._lists:
             self._lists.pop()
@@ -66,14 +76,19 @@ class _TextWriter(HTMLParser):
             self._break_before(tag)
 
     def handle_data(self, data: str) -> None:
-        if not self._skipping and (data.strip() or not self._breaks):
+        if self._skipping:
+            return
+        if self._verbatim:
+            self._write(data.replace("\n", _KEPT_BREAK).replace(" ", _KEPT_SPACE))
+        elif data.strip() or not self._breaks:
             self._write(re.sub(r"\s+", " ", data))
 
     def text(self) -> str:
         """Everything read so far, white space tidied."""
         joined = _INVISIBLE.sub("", "".join(self._parts)).replace("\u00a0", " ")
         lines = [re.sub(r" {2,}", " ", line).strip() for line in joined.split("\n")]
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+        tidy = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+        return tidy.replace(_KEPT_BREAK, "\n").replace(_KEPT_SPACE, " ")
 
     def _break_before(self, tag: str) -> None:
         if tag == "br":
@@ -97,7 +112,8 @@ class _TextWriter(HTMLParser):
     def _close_link(self) -> None:
         address, start = self._links.pop()
         label = re.sub(r"\s+", " ", "".join(self._parts[start:])).strip()
-        if address and not address.startswith("#") and address.removeprefix("mailto:") != label:
+        is_shown = address and not address.startswith(("#", _INTERNAL))
+        if is_shown and address.removeprefix("mailto:") != label:
             self._write(f" ({address})" if label else address)
 
 

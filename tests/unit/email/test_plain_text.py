@@ -27,6 +27,8 @@ from hogsend.email.templates.plain_text import html_to_text
         ("<p>a &lt;b&gt; &amp; c&nbsp;d</p>", "a <b> & c d"),
         ("<!-- comment --><p>x</p><!--[if mso]><p>y</p><![endif]-->", "x"),
         ("<p>never closed", "never closed"),
+        ("<p>a</p><pre>x  y\n  z</pre><p>b  c</p>", "a\n\nx  y\n  z\n\nb c"),
+        ('<a href="hogsend://answer">Yes</a>', "Yes"),
         ("", ""),
     ],
 )
