@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from hogsend.access.guards import Guards
 from hogsend.email.domains.base import DomainProvider, DomainRefused, DomainStatus, check_domain
+from hogsend.email.domains.descriptions import GET_DOMAIN, POST_VERIFY, post_domain
 from hogsend.email.domains.watch import DomainWatch
 from hogsend.errors import InvalidInput
 from hogsend.kernel.clock import Clock
@@ -123,9 +124,15 @@ def routes(api: DomainApi, guards: Guards) -> list[Route]:
     """Operators only."""
     guard = guards.admin()
     return [
-        Route(method="GET", path=PATH, handler=api.get, guard=guard),
-        Route(method="POST", path=PATH, handler=api.create, guard=guard),
-        Route(method="POST", path=VERIFY_PATH, handler=api.verify, guard=guard),
+        Route(method="GET", path=PATH, handler=api.get, guard=guard, doc=GET_DOMAIN),
+        Route(
+            method="POST",
+            path=PATH,
+            handler=api.create,
+            guard=guard,
+            doc=post_domain(DomainBody),
+        ),
+        Route(method="POST", path=VERIFY_PATH, handler=api.verify, guard=guard, doc=POST_VERIFY),
     ]
 
 

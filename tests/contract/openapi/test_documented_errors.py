@@ -36,6 +36,13 @@ WEBHOOK_SECRET = b"w" * 32
 # Interfaces of their own: pages of Studio and the sign-in they use.
 OTHER_SURFACES = ("/studio", "/api/auth/")
 
+# Only a mail provider can make these happen; the tests of hogsend.email.domains do.
+FOREIGN = {
+    ("GET", "/v1/admin/domain"): {409, 502},
+    ("POST", "/v1/admin/domain"): {409, 502},
+    ("POST", "/v1/admin/domain/verify"): {400, 409, 502},
+}
+
 Seen = dict[tuple[str, str], set[int]]
 
 
@@ -164,7 +171,8 @@ def _missing(container: ApiContainer, seen: Seen) -> Iterator[tuple[str, list[in
     for route in documented(container):
         assert route.doc is not None
         wanted = {status for status in statuses_of(route, route.doc) if status >= 400}
-        missing = wanted - seen[(route.method, route.path)]
+        name = (route.method, route.path)
+        missing = wanted - seen[name] - FOREIGN.get(name, set())
         if missing:
             yield f"{route.method} {route.path}", sorted(missing)
 
