@@ -32,7 +32,7 @@ def raw(
 
 
 def stored(plane: DataPlane) -> tuple[int, int]:
-    rows: list[tuple[int, int]] = plane.db.run(  # type: ignore[assignment]
+    rows: list[tuple[int, int]] = plane.db.run(
         Query("t", "SELECT (SELECT count(*) FROM user_events), (SELECT count(*) FROM contacts)")
     )
     return rows[0]
