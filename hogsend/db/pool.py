@@ -14,7 +14,10 @@ from hogsend.db.options import DatabaseOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStats:
-    """Gauges of a pool: ``waiting`` are threads that want a connection right now."""
+    """Gauges of a pool: ``waiting`` are threads that want a connection right now.
+
+    ``round_trips_total`` counts what connections did before they came back.
+    """
 
     size: int
     in_use: int
@@ -22,6 +25,7 @@ class PoolStats:
     waiting: int
     opened_total: int
     exhausted_total: int
+    round_trips_total: int
 
 
 class Pool:
@@ -38,6 +42,7 @@ class Pool:
         self._waiting = 0
         self._opened = 0
         self._exhausted = 0
+        self._round_trips = 0
         self._is_closed = False
 
     def take(self, *, fresh: bool = False) -> Connection:
@@ -63,6 +68,8 @@ class Pool:
         is_kept = connection.is_reusable and not self._is_old(connection)
         with self._lock:
             self._in_use -= 1
+            self._round_trips += connection.round_trips
+            connection.round_trips = 0
             is_kept = is_kept and not self._is_closed
             if is_kept:
                 self._idle.append(connection)
@@ -80,6 +87,7 @@ class Pool:
                 waiting=self._waiting,
                 opened_total=self._opened,
                 exhausted_total=self._exhausted,
+                round_trips_total=self._round_trips,
             )
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import start_http_server
 from prometheus_client.registry import Collector
 
@@ -130,6 +130,16 @@ class PoolGauges(Protocol):
         """Threads that want one."""
         ...
 
+    @property
+    def exhausted_total(self) -> int:
+        """How often none came free in time."""
+        ...
+
+    @property
+    def round_trips_total(self) -> int:
+        """Statements sent."""
+        ...
+
 
 class MetricsServer:
     """Answers scrapes in a thread of its own until closed."""
@@ -210,3 +220,9 @@ def _pool_families(pool: PoolGauges) -> Iterator[Metric]:
     yield GaugeMetricFamily("hogsend_db_pool_connections", "Open connections.", pool.size)
     yield GaugeMetricFamily("hogsend_db_pool_in_use_connections", "Lent out.", pool.in_use)
     yield GaugeMetricFamily("hogsend_db_pool_waiting_threads", "Want one.", pool.waiting)
+    yield CounterMetricFamily(
+        "hogsend_db_pool_exhausted", "Threads that wanted one in vain.", pool.exhausted_total
+    )
+    yield CounterMetricFamily(
+        "hogsend_db_round_trips", "Statements sent to PostgreSQL.", pool.round_trips_total
+    )

@@ -171,3 +171,12 @@ def test_pool_many_threads_share_few_connections(dsn: str) -> None:
     assert stats.opened_total <= 3
     assert (stats.in_use, stats.waiting) == (0, 0)
     db.close()
+
+
+def test_pool_counts_round_trips_of_transactions_and_statements(small: Database) -> None:
+    small.run(_PID)
+    with small.transaction() as tx:
+        tx.run(_PID)
+        tx.run(_PID)
+
+    assert small.stats().round_trips_total == 4  # the COMMIT is one of its own

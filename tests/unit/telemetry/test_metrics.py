@@ -20,6 +20,8 @@ class Backlog:
 class Pool:
     size: int = 4
     in_use: int = 3
+    exhausted_total: int = 0
+    round_trips_total: int = 40
     waiting: int = 0
 
 
