@@ -71,7 +71,9 @@ class RateLimited(HogsendError):
 
     default_code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after_seconds: float, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_seconds: float, code: str | None = None
+    ) -> None:
         super().__init__(message, code=code)
         self.retry_after_seconds = retry_after_seconds
 

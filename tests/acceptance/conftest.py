@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +23,11 @@ def engine_names(environ: Mapping[str, str]) -> list[str]:
 @pytest.fixture(params=engine_names(os.environ))
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """One engine of its own for the test; a namespace of its own on a real one."""
-    makers = {"local": LocalEngine, "stub": StubHatchet, "real": RealEngine}
+    makers: dict[str, Callable[..., Engine]] = {
+        "local": LocalEngine,
+        "stub": StubHatchet,
+        "real": RealEngine,
+    }
     made = makers[request.param](namespace=f"t{uuid4().hex[:8]}")
     try:
         yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from hogsend import App, Entry, on
 
@@ -12,7 +13,7 @@ app = App("acceptance")
 @app.journey(
     id="two-naps", name="Two naps", trigger=on("nap.wanted"), entry=Entry.unlimited(), min_gap=None
 )
-async def two_naps(user, ctx):
+async def two_naps(user: Any, ctx: Any) -> None:
     await ctx.sleep(timedelta(seconds=user.properties["seconds"]), label="first-nap")
     await ctx.send_email("note", props={"word": "awake"})
     await ctx.sleep(timedelta(seconds=1), label="second-nap")
@@ -26,7 +27,7 @@ async def two_naps(user, ctx):
     exit_on=[on("question.withdrawn")],
     min_gap=None,
 )
-async def either_way(user, ctx):
+async def either_way(user: Any, ctx: Any) -> None:
     answer = await ctx.wait_for(
         "question.answered", timeout=timedelta(seconds=user.properties["patience"]), label="answer"
     )
@@ -36,14 +37,14 @@ async def either_way(user, ctx):
 @app.journey(
     id="straight", name="Straight", trigger=on("mail.wanted"), entry=Entry.unlimited(), min_gap=None
 )
-async def straight(user, ctx):
+async def straight(user: Any, ctx: Any) -> None:
     await ctx.send_email("note", props={"word": "straight"})
 
 
 @app.journey(
     id="picky", name="Picky", trigger=on("picky.started"), entry=Entry.unlimited(), min_gap=None
 )
-async def picky(user, ctx):
+async def picky(user: Any, ctx: Any) -> None:
     if user.properties.get("poison"):
         raise RuntimeError("this member is poisoned")
     if user.properties.get("bad_template"):

@@ -176,7 +176,7 @@ def test_submit_unknown_task_on_real_engine_is_refused_or_takes_no_other_down(
     try:
         orchestrator.submit([good, bad, good])
     except RunRefused as refusal:
-        assert refusal.index == 1
+        assert refusal.index == 1  # noqa: PT017 -- other engines accept and drop it
     else:
         orchestrator.wait_for_many("ran", 2, task="record")
 
