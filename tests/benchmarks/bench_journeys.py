@@ -25,9 +25,7 @@ _DUE_NOW = Query.parse(
     "UPDATE waits SET due_at = now() WHERE state_id IN"
     " (SELECT state_id FROM waits WHERE outcome IS NULL LIMIT :people)",
 )
-_COMPLETED = Query(
-    "completed", "SELECT count(*) FROM journey_states WHERE status = 'completed'"
-)
+_COMPLETED = Query("completed", "SELECT count(*) FROM journey_states WHERE status = 'completed'")
 _BYTES = Query(
     "bytes",
     "SELECT sum(pg_total_relation_size(t::regclass)) FROM unnest(ARRAY['journey_states', 'waits',"

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Result:
     p50_ms: float | None = None
     p99_ms: float | None = None
     statements: float | None = None
+    round_trips: float | None = None
     memory_mb: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -33,7 +35,9 @@ class Result:
         if self.p99_ms is not None:
             parts.append(f"p99 {self.p99_ms:7.1f} ms")
         if self.statements is not None:
-            parts.append(f"{self.statements:.2f} statements/op")
+            parts.append(f"{self.statements:.2f} commits/op")
+        if self.round_trips is not None:
+            parts.append(f"{self.round_trips:.2f} round trips/op")
         parts += [f"{name} {mb:.0f} MB" for name, mb in self.memory_mb.items()]
         parts += [f"{name}={value}" for name, value in self.notes.items()]
         return "  ".join(parts)
@@ -45,7 +49,8 @@ class Result:
             "perSecond": self.per_second,
             "p50Ms": self.p50_ms,
             "p99Ms": self.p99_ms,
-            "statementsPerOperation": self.statements,
+            "commitsPerOperation": self.statements,
+            "roundTripsPerOperation": self.round_trips,
             "memoryMb": self.memory_mb,
             "notes": self.notes,
         }
@@ -59,7 +64,7 @@ def machine() -> dict[str, Any]:
         "memoryGiB": round(memory / 2**30, 1),
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
-        "loadBefore": os.getloadavg()[0],
+        "load": os.getloadavg()[0],
     }
 
 
@@ -89,6 +94,11 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def write_json(path: Path, results: list[Result]) -> None:
-    """Keep a report with its machine."""
-    body = {"machine": machine(), "results": [r.as_dict() for r in results]}
+    """Keep a report with its machine and the time."""
+    body = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "results": [r.as_dict() for r in results],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(body, indent=2) + "\n")

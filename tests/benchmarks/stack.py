@@ -1,4 +1,4 @@
-"""Servers of a bench: embedded PostgreSQL (durable settings) and Valkey, and an instance on them."""
+"""Servers of a bench: PostgreSQL (durable settings), Valkey, and an instance on them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Stack:
     postgres_pid: int
     valkey: ValkeyServer
     directory: Path
+    is_large: bool = False
     made: int = 0
 
     @contextmanager
@@ -80,8 +81,8 @@ def engines(environ: Mapping[str, str]) -> list[tuple[str, Engine]]:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Start both servers in a temporary directory."""
+def running_stack(*, is_large: bool = False) -> Iterator[Stack]:
+    """Start both servers in a temporary directory; ``is_large`` asks benches for long cases too."""
     directory = Path(tempfile.mkdtemp(prefix="hogsend-bench-"))
     directory.chmod(0o755)
     with ExitStack() as closing:
@@ -92,7 +93,11 @@ def running_stack() -> Iterator[Stack]:
         valkey = ValkeyServer.prepare(directory / "servers")
         _start(valkey, closing)
         yield Stack(
-            postgres=postgres, postgres_pid=process.pid, valkey=valkey, directory=directory
+            postgres=postgres,
+            postgres_pid=process.pid,
+            valkey=valkey,
+            directory=directory,
+            is_large=is_large,
         )
 
 
