@@ -23,7 +23,7 @@ from hogsend.email.models import SendRequest, SendResult
 from hogsend.journeys import store
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment, NewWait, Settlement, Step
-from hogsend.journeys.runtime.passage import Services
+from hogsend.journeys.runtime.passage import Passage, Services
 from hogsend.journeys.runtime.replay import replay
 from hogsend.kernel.clock import VirtualClock
 from hogsend.testing.desk import Desk, NoDatabase
@@ -72,6 +72,7 @@ class _Checker:
         self._world = world
         self._record = record
         self._place = record.definition.place
+        self._passage: Passage | None = None
         self.watch = TurnWatch(self._place.rpartition(":")[0])
 
     async def check(self) -> None:
@@ -128,7 +129,13 @@ class _Checker:
         random.seed(4812010)
         try:
             with capture_logs():
-                return await replay(enrollment, self._watched(), services, attempts=1)
+                return await replay(
+                    enrollment,
+                    self._watched(),
+                    services,
+                    attempts=1,
+                    on_start=self._remember,
+                )
         finally:
             random.setstate(state)
 
@@ -154,9 +161,20 @@ class _Checker:
                 self.watch.is_closing = False
 
         def run(user: Any, ctx: Any) -> Any:
-            return WatchedCoroutine(definition.run(user, ctx), turn, closing)
+            return WatchedCoroutine(definition.run(user, ctx), turn, closing, self._returned)
 
         return replace(definition, run=run)
+
+    def _remember(self, passage: Passage) -> None:
+        self._passage = passage
+
+    def _returned(self) -> None:
+        if self._passage is not None and self._passage.exiting is not None:
+            self.watch.add(
+                "cancellation",
+                self._place,
+                "goes on after ctx.exit; let JourneyExit pass, except Exception is wide enough",
+            )
 
     def _services(self, mailer: _Refused) -> Services:
         later = VirtualClock(self._world.clock.now() + _LATER)

@@ -29,27 +29,43 @@ class EndlessLoop(JourneyError):
 
 
 class WatchedCoroutine:
-    """Looks like the coroutine it holds; each turn happens inside ``watch()``."""
+    """Looks like the coroutine it holds; each turn happens inside ``watch()``.
 
-    def __init__(self, coroutine: Any, watch: TurnWatcher, closing: TurnWatcher) -> None:
+    ``on_return`` is called when the function returns, not when it raises.
+    """
+
+    def __init__(
+        self,
+        coroutine: Any,
+        watch: TurnWatcher,
+        closing: TurnWatcher,
+        on_return: Callable[[], None] = lambda: None,
+    ) -> None:
         self._coroutine = coroutine
         self._watch = watch
         self._closing = closing
+        self._on_return = on_return
 
     def send(self, value: object) -> object:
         """One turn."""
-        with self._watch():
-            return self._coroutine.send(value)
+        return self._turn(lambda: self._coroutine.send(value))
 
     def throw(self, error: BaseException) -> object:
         """One turn that begins with an exception."""
-        with self._watch():
-            return self._coroutine.throw(error)
+        return self._turn(lambda: self._coroutine.throw(error))
 
     def close(self) -> None:
         """The last turn: ``finally`` blocks run."""
         with self._closing():
             self._coroutine.close()
+
+    def _turn(self, turn: Callable[[], object]) -> object:
+        try:
+            with self._watch():
+                return turn()
+        except StopIteration:
+            self._on_return()
+            raise
 
 
 class LoopBreaker:

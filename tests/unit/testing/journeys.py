@@ -132,6 +132,20 @@ async def remembers(user: Any, ctx: Any) -> None:
     await ctx.sleep(timedelta(days=1), label=f"nap-{calls['count']}")
 
 
+@_bad("sends-again")
+async def sends_again(user: Any, ctx: Any) -> None:
+    calls["count"] += 1
+    await ctx.send_email("welcome", label=f"mail-{calls['count']}")
+
+
+@_bad("will-not-go")
+async def will_not_go(user: Any, ctx: Any) -> None:
+    try:
+        await ctx.exit("enough")
+    except BaseException:
+        calls["count"] += 0
+
+
 @_bad("fine-randomness")
 async def fine_randomness(user: Any, ctx: Any) -> None:
     dice = random.Random(user.id)

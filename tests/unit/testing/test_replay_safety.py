@@ -98,6 +98,23 @@ def test_journey_that_depends_on_the_past_of_the_process_is_named(journey_test: 
         trip.assert_replay_safe()
 
 
+def test_journey_that_would_send_a_second_time_is_named(journey_test: Make) -> None:
+    trip = journey_test(journeys.sends_again).start()
+
+    with pytest.raises(AssertionError) as failed:
+        trip.assert_replay_safe()
+
+    assert "replay: sends again what was sent: journeySend:" in str(failed.value)
+
+
+def test_journey_that_swallows_its_exit_is_named(journey_test: Make) -> None:
+    trip = journey_test(journeys.will_not_go).start()
+
+    trip.assert_status("exited")
+    with pytest.raises(AssertionError, match=r"cancellation: goes on after ctx\.exit"):
+        trip.assert_replay_safe()
+
+
 def test_randomness_with_a_seed_of_its_own_is_allowed(journey_test: Make) -> None:
     journey_test(journeys.fine_randomness).start().finish().assert_replay_safe()
 
