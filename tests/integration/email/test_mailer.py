@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from hogsend.db import Database, Executor, Query
+from hogsend.db import Database, Executor
 from hogsend.db.errors import DatabaseUnavailable
 from hogsend.email import SendRequest, SendResult
-from hogsend.email.mailer import Mailer, MailerOptions
+from hogsend.email.mailer import Mailer
 from hogsend.email.providers.base import (
     Capabilities,
-    EmailProvider,
     ProviderDisputed,
-    ProviderReceipt,
     WireMessage,
 )
 from hogsend.email.providers.outbox import OutboxProvider
@@ -33,93 +30,25 @@ from hogsend.errors import (
 )
 from hogsend.kernel.clock import SystemClock
 from hogsend.kernel.ids import uuid7
+from tests.fakes.mail import (
+    OPTIONS,
+    RECOGNISING,
+    REQUEST,
+    TEMPLATES,
+    CountingExecutor,
+    FakeProvider,
+    Killed,
+    build,
+    expire_lease,
+    sql,
+)
 
 pytestmark = pytest.mark.integration
-
-OPTIONS = MailerOptions(sender="Hogsend <hello@example.com>")
-REQUEST = SendRequest(template="welcome", to="Ada@Example.org ", idempotency_key="k1")
-RECOGNISING = Capabilities(recognises_key_for=timedelta(hours=1))
-TEMPLATES = TemplateRegistry.load()
-
-
-class Killed(BaseException):
-    """The process dies here."""
-
-
-class FakeProvider:
-    """Does what the next entry of the script says; says yes when the script is over."""
-
-    name = "fake"
-
-    def __init__(
-        self,
-        *script: BaseException | Callable[[WireMessage], None],
-        capabilities: Capabilities | None = None,
-    ) -> None:
-        self.capabilities = capabilities or Capabilities()
-        self.messages: list[WireMessage] = []
-        self._script = list(script)
-        self._lock = threading.Lock()
-
-    def send(self, message: WireMessage) -> ProviderReceipt:
-        with self._lock:
-            self.messages.append(message)
-            step = self._script.pop(0) if self._script else None
-            number = len(self.messages)
-        if isinstance(step, BaseException):
-            raise step
-        if step is not None:
-            step(message)
-        return ProviderReceipt(message_id=f"m{number}")
-
-    def close(self) -> None:
-        pass
-
-
-class CountingExecutor:
-    """Counts statements and fails those a test names, once per entry."""
-
-    def __init__(self, inner: Executor, failing: Sequence[str] = ()) -> None:
-        self._inner = inner
-        self.failing = list(failing)
-        self.names: list[str] = []
-
-    def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
-        self.names.append(query.name)
-        if query.name in self.failing:
-            self.failing.remove(query.name)
-            raise DatabaseUnavailable("gone")
-        return self._inner.run(query, **params)
-
-
-def build(
-    db: Executor,
-    provider: EmailProvider,
-    *,
-    options: MailerOptions = OPTIONS,
-    templates: TemplateRegistry = TEMPLATES,
-) -> Mailer:
-    return Mailer(
-        db,
-        provider=provider,
-        templates=templates,
-        options=options,
-        clock=SystemClock(),
-        new_id=uuid7,
-    )
-
-
-def sql(db: Executor, text: str, **params: object) -> list[tuple[Any, ...]]:
-    return db.run(Query.parse("test", text), **params)
 
 
 def row(db: Executor, columns: str = "status, reason, attempt") -> tuple[Any, ...]:
     (only,) = sql(db, f"SELECT {columns} FROM email_sends")
     return only
-
-
-def expire_lease(db: Executor) -> None:
-    sql(db, "UPDATE email_sends SET claimed_until = now() - interval '1 second'")
 
 
 def test_send_fresh_mail_is_recorded_in_two_statements(database: Database) -> None:
