@@ -92,7 +92,7 @@ class ContactsApi:
         )
         if body.lists and self.lists is not None:
             try:
-                self.lists.apply(resolved.contact_id, body.lists, source=source)
+                self.lists.apply(resolved.contact_id, body.lists, source=_list_source(principal))
             except HogsendError as error:
                 raise InvalidInput(error.message, code=error.code) from error
         resp.json(
@@ -221,6 +221,10 @@ def routes(api: ContactsApi, guards: Guards, *, limit: RateRule | None = None) -
         Route(method="GET", path=ME_PATH, handler=api.me, guard=browser, doc=_ME),
         Route(method="GET", path=EXPORT_PATH, handler=api.export, guard=admin, doc=_EXPORT),
     ]
+
+
+def _list_source(principal: Principal) -> str:
+    return "browser" if principal.is_publishable else "api"
 
 
 def _not_found() -> NotFound:
