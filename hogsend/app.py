@@ -36,10 +36,12 @@ class App(JourneyDefinitions):
         description: str | None = None,
         default_opt_in: bool = True,
         enabled: bool = True,
+        double_opt_in: bool = False,
     ) -> ListDefinition:
         """Declare a list people can join and leave; its id is the category of its mail.
 
-        ``default_opt_in`` False: only people who said yes get it.
+        ``default_opt_in`` False: only people who said yes get it. With ``double_opt_in`` they say
+        so twice: joining sends a mail, and counts when its link was followed.
         """
         found = ListDefinition(
             id=id,
@@ -47,6 +49,7 @@ class App(JourneyDefinitions):
             description=description,
             default_opt_in=default_opt_in,
             enabled=enabled,
+            double_opt_in=double_opt_in,
         )
         problems = problems_of(found)
         if not problems and any(known.lower() == id.lower() for known in self._lists):

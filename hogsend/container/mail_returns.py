@@ -8,6 +8,7 @@ from hogsend.container.parts import Parts
 from hogsend.kernel.ids import uuid7
 from hogsend.outbox.models import TopicHandler
 from hogsend.preferences.lists import ListRegistry
+from hogsend.preferences.optin import ConfirmLinks
 from hogsend.preferences.unsubscribe import PreferenceLinks
 from hogsend.preferences.write import PreferenceWriter
 from hogsend.tracking.rewrite import LinkRewriter
@@ -16,6 +17,7 @@ from hogsend.web.route import Route
 if TYPE_CHECKING:
     from hogsend.access.guards import Guards
     from hogsend.email.domains.watch import DomainWatch
+    from hogsend.email.mailer import Mailer
 
 
 def build_lists(parts: Parts) -> ListRegistry:
@@ -26,6 +28,11 @@ def build_lists(parts: Parts) -> ListRegistry:
 def build_links(parts: Parts) -> PreferenceLinks:
     """The links with which people leave."""
     return PreferenceLinks(parts.settings.api_public_url, parts.signer)
+
+
+def build_confirm_links(parts: Parts) -> ConfirmLinks:
+    """The links in mails that ask for confirmation."""
+    return ConfirmLinks(parts.settings.api_public_url, parts.signer)
 
 
 def build_rewriter(parts: Parts) -> LinkRewriter:
@@ -76,7 +83,7 @@ def public_routes(parts: Parts, *, registry: ListRegistry, writer: PreferenceWri
     """Tracking, provider webhooks and preference pages; none asks for an API key."""
     from hogsend.email.feedback import api as feedback_api
     from hogsend.email.feedback.wiring import build_sources, read_suppression_policy
-    from hogsend.preferences import unsubscribe_pages
+    from hogsend.preferences import optin_pages, unsubscribe_pages
     from hogsend.preferences.pages import Pages
     from hogsend.tracking import api as tracking_api
     from hogsend.tracking.identity import IdentityTokens
@@ -115,20 +122,31 @@ def public_routes(parts: Parts, *, registry: ListRegistry, writer: PreferenceWri
         pages=pages,
         clock=parts.clock,
     )
+    confirmations = optin_pages.ConfirmPages(
+        db=parts.db,
+        links=build_confirm_links(parts),
+        lists=registry,
+        writer=writer,
+        pages=pages,
+        clock=parts.clock,
+    )
     return [
         *tracking_api.routes(tracking),
         *feedback_api.routes(feedback),
         *unsubscribe_pages.routes(preferences),
+        *optin_pages.routes(confirmations),
     ]
 
 
-def topics(parts: Parts) -> list[TopicHandler]:
+def topics(parts: Parts, mailer: Mailer) -> list[TopicHandler]:
     """The worker's half."""
     from hogsend.email.feedback.events import FeedbackEvents
     from hogsend.email.feedback.wiring import read_suppression_policy
+    from hogsend.email.optin_mail import OptInMails
     from hogsend.tracking.hits import HitEvents
 
     return [
         HitEvents(parts.db, parts.ingest, clock=parts.clock),
         FeedbackEvents(parts.db, parts.ingest, policy=read_suppression_policy(parts.settings)),
+        OptInMails(parts.db, mailer, lists=build_lists(parts), links=build_confirm_links(parts)),
     ]

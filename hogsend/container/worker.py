@@ -107,7 +107,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
         orchestrator=orchestrator,
         relay=Relay(
             parts.db,
-            [journeys.topic, mail.topic, *mail_returns.topics(parts)],
+            [journeys.topic, mail.topic, *mail_returns.topics(parts, mailer)],
             resubmit=timedelta(seconds=settings.outbox_resubmit_seconds),
         ),
         heartbeat=HeartbeatThread(

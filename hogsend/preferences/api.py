@@ -103,7 +103,10 @@ class ListsApi:
         resp.json({"unsubscribedAll": body.unsubscribed_all})
 
     def subscribe(self, req: Request, resp: Response, *, list_id: str) -> None:
-        """Join a list; repeating it changes nothing."""
+        """Join a list; repeating it changes nothing.
+
+        A list with double opt-in answers ``subscribed: false`` until the person confirms.
+        """
         self._set(req, resp, list_id, True)
 
     def unsubscribe(self, req: Request, resp: Response, *, list_id: str) -> None:
@@ -119,6 +122,12 @@ class ListsApi:
         self._check(principal, body)
         person = self._person(principal, body)
         self.writer.set_categories(person, {found.id: subscribed}, source=source_of(principal))
+        if subscribed and found.double_opt_in:
+            # A wish is noted; what holds is what the person confirmed.
+            held = store.get_preferences(
+                self.db, user_id=person.user_id, email=person.email, contact_id=person.contact_id
+            )
+            subscribed = found.is_subscribed(held.categories)
         resp.json({"list": found.id, "subscribed": subscribed})
 
     def _check(self, principal: Principal, body: SubscriptionBody) -> None:

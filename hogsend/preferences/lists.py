@@ -20,6 +20,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class ListDefinition:
     """A list. ``default_opt_in``: what holds for people who never answered.
 
+    ``double_opt_in``: joining takes effect when the person follows the link in a mail.
     Topics are kinds of mail; channels are ways to reach somebody (``in_app``, ``sms``) and can be
     neither the category of a mail nor the audience of a campaign.
     """
@@ -29,6 +30,7 @@ class ListDefinition:
     description: str | None = None
     default_opt_in: bool = True
     enabled: bool = True
+    double_opt_in: bool = False
     kind: Kind = "topic"
 
     def is_subscribed(self, categories: Mapping[str, bool]) -> bool:
@@ -43,10 +45,16 @@ def define_list(
     description: str | None = None,
     default_opt_in: bool = True,
     enabled: bool = True,
+    double_opt_in: bool = False,
 ) -> ListDefinition:
     """A checked topic list; raises ConfigError."""
     found = ListDefinition(
-        id=id, name=name, description=description, default_opt_in=default_opt_in, enabled=enabled
+        id=id,
+        name=name,
+        description=description,
+        default_opt_in=default_opt_in,
+        enabled=enabled,
+        double_opt_in=double_opt_in,
     )
     problems = problems_of(found)
     if problems:
@@ -68,9 +76,11 @@ def problems_of(found: ListDefinition) -> list[str]:
         problems.append("description must be a text")
     problems += [
         f"{name} must be True or False"
-        for name in ("default_opt_in", "enabled")
+        for name in ("default_opt_in", "enabled", "double_opt_in")
         if not isinstance(getattr(values, name), bool)
     ]
+    if values.double_opt_in is True and values.default_opt_in is True:
+        problems.append("double_opt_in needs default_opt_in=False")
     return problems
 
 

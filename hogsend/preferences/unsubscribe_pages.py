@@ -134,7 +134,10 @@ class PreferencePages:
                 wanted = frozenset(form.get("subscribed", []))
                 shown = frozenset(form.get("shown", []))
                 self.writer.set_categories(
-                    person, self._answers(found, shown, wanted), source=_PAGE_SOURCE
+                    person,
+                    self._answers(found, shown, wanted),
+                    source=_PAGE_SOURCE,
+                    is_confirmed=True,
                 )
                 if found.unsubscribed_all and wanted & shown:
                     self.writer.set_all(person, subscribed=True, source=_PAGE_SOURCE)

@@ -13,6 +13,7 @@ from hogsend.kernel.tokens import TokenSigner
 from hogsend.preferences import api
 from hogsend.preferences.contact_lists import ContactLists
 from hogsend.preferences.lists import ListDefinition, ListRegistry
+from hogsend.preferences.optin import OptIns
 from hogsend.preferences.persons import ContactPersons
 from hogsend.preferences.write import ChangeListener, PreferenceWriter
 from hogsend.settings import Settings
@@ -42,7 +43,9 @@ def build_lists(
 ) -> Lists:
     """The lists of the content that ``ENABLED_LISTS`` chooses. Raises ConfigError."""
     registry = ListRegistry(topics, enabled=settings.enabled_lists)
-    writer = PreferenceWriter(db, listeners)
+    asking = [found.id for found in registry.all() if found.double_opt_in]
+    opt_ins = OptIns(asking, clock=clock, new_id=new_id)
+    writer = PreferenceWriter(db, listeners, opt_ins=opt_ins)
     lists = api.ListsApi(
         db=db,
         registry=registry,

@@ -11,6 +11,7 @@ from hogsend.errors import InvalidInput
 from hogsend.kernel.addresses import normalize_email
 from hogsend.preferences import store
 from hogsend.preferences.models import Person, PreferenceChange
+from hogsend.preferences.optin import OptIns
 
 NO_EMAIL = "Contact has no email; cannot manage list membership"
 
@@ -24,22 +25,42 @@ class ChangeListener(Protocol):
 
 
 class PreferenceWriter:
-    """Writes answers; ``listeners`` hear of each one that changed something."""
+    """Writes answers; ``listeners`` hear of each one that changed something.
 
-    def __init__(self, db: Database, listeners: Sequence[ChangeListener] = ()) -> None:
+    ``opt_ins`` None: no list asks for confirmation.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        listeners: Sequence[ChangeListener] = (),
+        *,
+        opt_ins: OptIns | None = None,
+    ) -> None:
         self._db = db
         self._listeners = tuple(listeners)
+        self._opt_ins = opt_ins
 
     def set_categories(
-        self, person: Person, answers: Mapping[str, bool], *, source: str
+        self,
+        person: Person,
+        answers: Mapping[str, bool],
+        *,
+        source: str,
+        is_confirmed: bool = False,
     ) -> list[str]:
-        """Join (True) and leave (False) categories, all or none; answers which ones changed."""
+        """Join (True) and leave (False) categories, all or none; answers which ones changed.
+
+        A list that asks for confirmation is not joined yet: a mail is promised instead.
+        ``is_confirmed``: the wish comes from the person's own mailbox, that is confirmation.
+        """
         with self._db.transaction() as tx:
             # In one order: two writers must not lock the rows of two people crosswise.
             return [
                 category
                 for category, subscribed in sorted(answers.items())
-                if self._set(tx, person, category, subscribed, source)
+                if not self._must_ask(tx, person, category, subscribed, source, is_confirmed)
+                and self._set(tx, person, category, subscribed, source)
             ]
 
     def set_all(self, person: Person, *, subscribed: bool, source: str) -> bool:
@@ -53,6 +74,23 @@ class PreferenceWriter:
             self._set(tx, person, None, True, source)
             if category is not None:
                 self._set(tx, person, category, True, source)
+
+    def _must_ask(
+        self,
+        tx: Transaction,
+        person: Person,
+        category: str,
+        subscribed: bool,
+        source: str,
+        is_confirmed: bool,
+    ) -> bool:
+        """Whether this wish waits for confirmation; if so it is noted."""
+        if self._opt_ins is None or is_confirmed or not subscribed:
+            return False
+        if not self._opt_ins.asks(category):
+            return False
+        self._opt_ins.request(tx, person, category, source=source)
+        return True
 
     def _set(
         self, tx: Transaction, person: Person, category: str | None, subscribed: bool, source: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
 
+from hogsend.kernel.networks import truncate_ip
 from hogsend.tracking.models import Visitor
 from hogsend.web.http import Request
 
 Classify = Callable[[str, Mapping[str, str]], str | None]
 _HEADERS = ("user-agent", "purpose", "x-purpose", "sec-purpose", "x-moz")
-_KEPT_BITS = {4: 24, 6: 48}
 
 
 def read_visitor(req: Request, classify: Classify) -> Visitor:
@@ -25,15 +24,3 @@ def read_visitor(req: Request, classify: Classify) -> Visitor:
         user_agent=headers.get("user-agent", "").replace("\0", ""),
         machine=classify(req.method, headers),
     )
-
-
-def truncate_ip(address: str) -> str:
-    """``203.0.113.77`` becomes ``203.0.113.0``, IPv6 keeps 48 bits; anything else is kept."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address[:64]
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    network = ip_network(f"{parsed}/{_KEPT_BITS[parsed.version]}", strict=False)
-    return str(network.network_address)

@@ -99,7 +99,7 @@ class House:
         ).status_code
 
     def work(self) -> None:
-        handlers = {handler.topic: handler for handler in topics(self.parts)}
+        handlers = {handler.topic: handler for handler in topics(self.parts, self.mailer)}
         for row in self.sql("SELECT id, topic, subject, ref_id, payload FROM outbox ORDER BY id"):
             outbox_row = OutboxRow(
                 id=row[0], topic=row[1], subject=row[2], ref_id=row[3], payload=row[4],
@@ -142,7 +142,7 @@ def house(dsn: str, redis_url: str, tmp_path: Path) -> Iterator[House]:
         },
         mode="worker",
     )
-    parts = lay(settings, threads=4)
+    parts = lay(settings, threads=4, mode="worker")
     try:
         yield House(parts, tmp_path)
     finally:
