@@ -27,8 +27,8 @@ class JourneyTest:
     """Drives a journey with a clock that moves only when told to.
 
     ``start`` lets the trigger happen, ``event`` anything else, ``advance`` and ``finish`` let time
-    pass. Then look at ``mails``, ``status`` and the rest. Other journeys of the app run as well:
-    ``templates`` and ``mails`` hold this journey's mails only, ``mailbox`` all of them.
+    pass. Then look at ``mails``, ``status`` and the rest. With ``with_others`` the other journeys
+    of the app run as well: ``mails`` holds this journey's mails only, ``mailbox`` all of them.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -42,10 +42,12 @@ class JourneyTest:
         user_id: str = "user-1",
         email: str = "user-1@example.com",
         policy: SendPolicy | None = None,
+        with_others: bool = False,
         **person: Any,
     ) -> None:
         found, self.journey_id = find_app(journey, app)
-        self.world = World(found, now=now, policy=policy)
+        journeys = None if with_others else [self.journey_id]
+        self.world = World(found, now=now, journeys=journeys, policy=policy)
         self.person: Person = self.world.person(user_id, email=email, **person)
 
     @property
@@ -70,7 +72,7 @@ class JourneyTest:
         return [
             m
             for m in self.world.mailbox
-            if m.user_id == self.person.user_id and m.journey_id in (None, journey)
+            if m.user_id == self.person.user_id and m.journey_id == journey
         ]
 
     @property

@@ -92,7 +92,7 @@ class Mailbox:
                 props=dict(request.props),
                 category=request.category or rendered.category,
                 user_id=request.user_id,
-                journey_id=request.journey_id,
+                journey_id=_journey_of(request),
                 sent_at=self.clock.now(),
             )
             self.mails.append(mail)
@@ -171,6 +171,11 @@ def _stopped_by(gate: JsonObject, given: GateInput, *, now: datetime) -> SendRes
         is_uncertain=False,
     )
     return row.to_result(retry_at=given.window_opens_at)
+
+
+def _journey_of(request: SendRequest) -> str | None:
+    journey_id = request.journey_id or request.metadata.get("journeyId")
+    return journey_id if isinstance(journey_id, str) else None
 
 
 def _number(value: JsonValue) -> float:

@@ -7,7 +7,7 @@ journey sees (context, journal, replay, settling) is the code of the worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -52,13 +52,17 @@ class AdvanceRecord:
 
 
 class World:
-    """``now`` is where its clock begins. Close it when done; it is a context manager too."""
+    """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
+
+    Close it when done; it is a context manager too.
+    """
 
     def __init__(
         self,
         app: App,
         *,
         now: datetime = BEGINNING,
+        journeys: Sequence[str] | None = None,
         policy: SendPolicy | None = None,
         options: AdvanceOptions | None = None,
     ) -> None:
@@ -66,7 +70,7 @@ class World:
         self.app = app
         self.clock = VirtualClock(now)
         self.memory = Memory(self.clock)
-        self.registry = JourneyRegistry(app, None)
+        self.registry = JourneyRegistry(app, journeys)
         self.timeline: list[TimelineEntry] = []
         self.advances: list[AdvanceRecord] = []
         self.breaker = LoopBreaker()
