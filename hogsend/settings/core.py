@@ -172,7 +172,7 @@ class CoreSettings:
     ingest_batch: bool = setting(
         "HOGSEND_INGEST_BATCH", kinds.TRUTH, False,
         "Store events that arrive together in one statement: more events per second, "
-        "a little more delay for each.",
+        "a little more delay for each. Raises HOGSEND_API_THREADS to 32.",
         group=_HTTP, modes=("api", "supervisor"),
     )
 
