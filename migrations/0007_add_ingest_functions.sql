@@ -276,6 +276,9 @@ BEGIN
   PERFORM hogsend.add_alias_v1(p_id, k.kind, k.value, NULL, 'resolve') FROM (VALUES
     ('external', p_external_id), ('email', p_email), ('anonymous', p_anonymous_id),
     ('discord', p_discord_id)) AS k (kind, value) WHERE k.value IS NOT NULL;
+  IF p_anonymous_id IS NOT NULL THEN
+    PERFORM hogsend.take_draft_v1(p_id, p_anonymous_id);
+  END IF;
   PERFORM hogsend.adopt_v1(p_id, array_remove(
     ARRAY[p_external_id, p_email, p_anonymous_id], NULL));
   RETURN true;
@@ -391,6 +394,10 @@ BEGIN
       RETURNING k.external_id, k.anonymous_id INTO v_external, v_anonymous;
     EXIT WHEN FOUND;
   END LOOP;
+  IF v_found IS NULL AND p_contact_patch IS NOT NULL AND p_anonymous_id IS NOT NULL
+     AND p_external_id IS NULL AND p_email IS NULL THEN
+    PERFORM hogsend.keep_draft_v1(p_anonymous_id, p_contact_patch);
+  END IF;
   contact_id := v_found;
   contact_key := CASE WHEN v_found IS NULL THEN coalesce(p_external_id, p_anonymous_id, p_email)
                       ELSE coalesce(v_external, v_anonymous, v_found::text) END;

@@ -140,6 +140,8 @@ BEGIN
   UPDATE email_preferences SET contact_id = p_survivor, updated_at = now()
     WHERE contact_id = p_loser;
   UPDATE preference_changes SET contact_id = p_survivor WHERE contact_id = p_loser;
+  UPDATE list_confirmations SET contact_id = p_survivor
+    WHERE contact_id = p_loser AND email = ANY (hogsend.emails_of_person_v1(p_survivor));
   DELETE FROM group_memberships l USING group_memberships s
     WHERE l.contact_id = p_loser AND s.contact_id = p_survivor AND s.group_id = l.group_id;
   UPDATE group_memberships SET contact_id = p_survivor, updated_at = now()
@@ -192,6 +194,8 @@ BEGIN
     FOREACH v_loser IN ARRAY v_losers LOOP
       PERFORM hogsend.absorb_contact_v1(v_id, v_loser);
     END LOOP;
+    PERFORM hogsend.take_draft_v1(v_id, a.value ->> 'value')
+      FROM jsonb_array_elements(p -> 'aliases') a WHERE a.value ->> 'kind' = 'anonymous';
     IF v_patch IS NOT NULL THEN
       UPDATE contacts SET properties = hogsend.patch_properties_v1(properties, v_patch)
         WHERE id = v_id;
@@ -291,6 +295,7 @@ BEGIN
     WHERE send_id = ANY (sends) OR recipients ?| p_emails);
   outbox_ids := ARRAY(SELECT o.id FROM outbox o
     WHERE o.ref_id = ANY (states || sends || feedback)
+      OR o.ref_id IN (SELECT id FROM list_confirmations WHERE email = ANY (p_emails))
       OR o.payload ->> 'send' = ANY (sends::text[])
       OR o.subject = ANY (SELECT k || '/' || (o.payload ->> 'journey') FROM unnest(p_keys) k)
       OR o.topic = 'outbound.event' AND o.subject = 'contact/' || p_contact_id);
@@ -343,12 +348,16 @@ BEGIN
     WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.created_at, t.id;
   RETURN QUERY SELECT 'preference_changes', to_jsonb(t) FROM preference_changes t
     WHERE t.contact_id = p_contact_id OR t.email = ANY (v_emails) ORDER BY t.id;
+  RETURN QUERY SELECT 'list_confirmations', to_jsonb(t) FROM list_confirmations t
+    WHERE t.email = ANY (v_emails) ORDER BY t.requested_at, t.id;
   RETURN QUERY SELECT 'email_suppressions', to_jsonb(t) FROM email_suppressions t
     WHERE t.email = ANY (v_emails) ORDER BY t.email;
   RETURN QUERY SELECT 'group_memberships', to_jsonb(t) || jsonb_build_object(
       'group_type', g.group_type, 'group_key', g.group_key)
     FROM group_memberships t JOIN groups g ON g.id = t.group_id
     WHERE t.contact_id = p_contact_id ORDER BY t.joined_at, t.id;
+  RETURN QUERY SELECT 'anonymous_drafts', to_jsonb(t) FROM anonymous_drafts t
+    WHERE t.anonymous_id = ANY (v_keys) ORDER BY t.anonymous_id;
   RETURN QUERY SELECT 'outbox', to_jsonb(t) FROM outbox t
     WHERE t.id = ANY (r.outbox_ids) ORDER BY t.id;
   FOR v_hook IN SELECT proname FROM pg_proc
@@ -443,9 +452,17 @@ BEGIN
       WHERE contact_id = p_contact_id OR email = ANY (v_emails) RETURNING 1)
     SELECT 'preference_changes', count(*) FROM d;
   RETURN QUERY WITH d AS (
+      DELETE FROM list_confirmations
+      WHERE email = ANY (v_emails) RETURNING 1)
+    SELECT 'list_confirmations', count(*) FROM d;
+  RETURN QUERY WITH d AS (
       DELETE FROM email_suppressions
       WHERE email = ANY (v_emails) RETURNING 1)
     SELECT 'email_suppressions', count(*) FROM d;
+  RETURN QUERY WITH d AS (
+      DELETE FROM anonymous_drafts
+      WHERE anonymous_id = ANY (v_keys) RETURNING 1)
+    SELECT 'anonymous_drafts', count(*) FROM d;
   RETURN QUERY WITH d AS (
       DELETE FROM group_memberships
       WHERE contact_id = ANY (v_rows) RETURNING 1)

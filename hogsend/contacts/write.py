@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 from uuid import UUID
 
+import structlog
+
 from hogsend.contacts import store
 from hogsend.contacts.models import Keys, Policy, Resolved
 from hogsend.contacts.resolve import Observe, Refuse, Write, contact_of, decide
@@ -67,7 +69,26 @@ def resolve_contact(
             "timezone": timezone,
         },
     )
+    _note(decision, contact_id)
     return _resolved(decision, contact_id, current)
+
+
+def _note(decision: Write, contact_id: UUID) -> None:
+    """What an operator wants to find again; values of keys are personal and stay out."""
+    log = structlog.get_logger()
+    if decision.skipped:
+        log.warning(
+            "contact.key_refused",
+            contact_id=str(contact_id),
+            kinds=[kind.value for kind in decision.skipped],
+        )
+    if decision.losers:
+        log.info(
+            "contact.merged",
+            contact_id=str(contact_id),
+            losers=[str(person.id) for person in decision.losers],
+            identified=len(decision.merged_identified_keys),
+        )
 
 
 def _resolved(decision: Write, contact_id: UUID, current: store.CurrentKeys) -> Resolved:

@@ -27,6 +27,10 @@ _ROWS = {
         "INSERT INTO journey_skips (journey_id, user_id, reason, contact_id)"
         " VALUES ('other', :key, 'already_entered_once', :id)"
     ),
+    "list_confirmations": (
+        "INSERT INTO list_confirmations (id, list_id, user_id, email, contact_id, source,"
+        " requested_at) VALUES (:state, 'news', :key, :email, :id, 'api', now())"
+    ),
     "preference_changes": (
         "INSERT INTO preference_changes (contact_id, user_id, email, category, subscribed, source)"
         " VALUES (:id, :key, :email, 'news', false, 'api')"
@@ -40,6 +44,8 @@ _STATE = (
     " VALUES (:state, :key, :id, 'welcome', 'waiting')"
 )
 _CHILDREN = (
+    "INSERT INTO anonymous_drafts (anonymous_id, properties) VALUES (:key, '{\"x\": 1}')"
+    " ON CONFLICT DO NOTHING",
     "INSERT INTO journey_logs (journey_state_id, action) VALUES (:state, 'entered')",
     "INSERT INTO journey_steps (state_id, key, seq, kind, generation)"
     " VALUES (:state, 'k', 0, 'once', 1)",

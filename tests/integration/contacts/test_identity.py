@@ -277,6 +277,50 @@ def test_returned_flags_say_what_happened(people: People) -> None:
     assert merged.merged_keys == ("A",)
 
 
+def _page(people: People, **properties: object) -> None:
+    people.send(
+        "page",
+        anonymous_id="A",
+        may_create=False,
+        anonymous_only=True,
+        contact_properties=properties,
+    )
+
+
+def test_what_a_page_said_before_is_laid_under_what_is_known(people: People) -> None:
+    _page(people, plan="free", city="Rome", gone=1)
+    _page(people, city="Oslo", gone=None)
+
+    made = people.put("U", anonymous_id="A", patch={"plan": "pro"})
+
+    assert people.contact(made.contact_id)["properties"] == {"plan": "pro", "city": "Oslo"}
+    assert people.rows("SELECT 1 FROM anonymous_drafts") == []
+
+
+def test_draft_joins_a_known_person_and_null_of_the_call_wins(people: People) -> None:
+    made = people.put("U", patch={"plan": "pro"})
+    _page(people, plan="free", city="Rome", ref="ad")
+
+    people.send(user_id="U", anonymous_id="A", contact_properties={"ref": None})
+
+    assert people.contact(made.contact_id)["properties"] == {"plan": "pro", "city": "Rome"}
+
+
+def test_draft_belongs_to_the_browser_and_not_to_a_user_of_that_name(people: People) -> None:
+    _page(people, plan="hacked")
+
+    made = people.put("A")
+
+    assert people.contact(made.contact_id)["properties"] == {}
+
+
+def test_draft_stops_growing(people: People) -> None:
+    for n in range(30):
+        _page(people, **{f"k{n}": str(n) * 5000})
+
+    assert 0 < people.one("SELECT pg_column_size(properties) FROM anonymous_drafts") < 70_000
+
+
 _USERS = st.sampled_from(["u1", "u2", "u3", None])
 _EMAILS = st.sampled_from(["e1@x.co", "e2@x.co", None])
 _BROWSERS = st.sampled_from(["a1", "a2", None])
