@@ -86,7 +86,7 @@ def build_api(settings: Settings) -> ApiContainer:
     """Everything the api needs. Raises ConfigError for content that cannot be loaded."""
     from hogsend.access.wiring import build_signing
     from hogsend.container.mail import email_routes
-    from hogsend.container.mail_returns import domain_routes, public_routes
+    from hogsend.container.mail_returns import operator_routes, public_routes
 
     parts = lay(settings, threads=settings.api_threads, mode="api")
     guards = _build_guards(parts)
@@ -102,7 +102,7 @@ def build_api(settings: Settings) -> ApiContainer:
         *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
         *email_routes(parts, guards),
         *public_routes(parts, registry=lists.registry, writer=lists.writer),
-        *domain_routes(parts, guards),
+        *operator_routes(parts, guards),
         *_operator_routes(parts, health, signing),
     ]
     if not settings.is_production:

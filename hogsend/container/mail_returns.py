@@ -57,12 +57,13 @@ def build_watch(parts: Parts) -> DomainWatch:
     return DomainWatch(parts.db, rules, domains, clock=parts.clock)
 
 
-def domain_routes(parts: Parts, guards: Guards) -> list[Route]:
-    """The operator's view of the sending domain."""
+def operator_routes(parts: Parts, guards: Guards) -> list[Route]:
+    """The operator's view of the sending domain and of those who get no mail."""
     from hogsend.email.domains import api as domain_api
     from hogsend.email.domains.wiring import select_domains, sending_domain
     from hogsend.email.providers.resend import ResendProvider
     from hogsend.net.client import HttpClient
+    from hogsend.preferences import suppression_admin
 
     settings = parts.settings
     provider = select_domains(settings, parts.closed(HttpClient()))
@@ -76,7 +77,10 @@ def domain_routes(parts: Parts, guards: Guards) -> list[Route]:
         test_sender=ResendProvider.capabilities.test_sender if provider_id == "resend" else None,
         clock=parts.clock,
     )
-    return domain_api.routes(api, guards)
+    return [
+        *domain_api.routes(api, guards),
+        *suppression_admin.routes(suppression_admin.SuppressionsApi(db=parts.db), guards),
+    ]
 
 
 def public_routes(parts: Parts, *, registry: ListRegistry, writer: PreferenceWriter) -> list[Route]:
