@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hogsend.cli.commands.events_relay import relay
 from hogsend.cli.config import CommandLine, pass_line
 from hogsend.cli.lazy import Group
 from hogsend.cli.output import json_option, print_json
@@ -17,6 +18,9 @@ from hogsend.errors import HogsendError, InvalidInput
 @click.group(cls=Group)
 def events() -> None:
     """Send events."""
+
+
+events.add_command(relay)
 
 
 @events.command()
