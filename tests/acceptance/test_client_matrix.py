@@ -9,7 +9,7 @@ import pytest
 
 from hogsend.access.api_keys import create_api_key
 from hogsend.db import Database
-from tests.acceptance.client import ApiError, Client
+from tests.acceptance.client import ApiError, Client, encoded
 from tests.acceptance.engines import LocalEngine
 from tests.acceptance.instance import Instance
 
@@ -141,3 +141,90 @@ def test_suspended_ingest_is_a_rate_limit_without_retry_after(
     assert (caught.value.status, caught.value.retry_after) == (429, None)
     assert caught.value.body["error"] == "ingest_suspended"
     assert client.upsert_contact(userId="u")["created"] is True
+
+
+def test_lists_list_subscribe_and_unsubscribe(client: Client) -> None:
+    person = {"email": "ada@example.com", "userId": "u"}
+
+    left = client.request("POST", "/v1/lists/in_app/unsubscribe", person)
+    listed = client.request("GET", "/v1/lists", query={"userId": "u"})["lists"]
+    joined = client.request("POST", "/v1/lists/in_app/subscribe", {"userId": "u"})
+
+    assert left == {"list": "in_app", "subscribed": False}
+    assert joined["subscribed"] is True
+    found = next(item for item in listed if item["id"] == "in_app")
+    assert found == {
+        "id": "in_app",
+        "name": "In-app feed",
+        "defaultOptIn": True,
+        "kind": "channel",
+        "subscribed": False,
+    }
+    with pytest.raises(ApiError) as unknown:
+        client.request("POST", f"/v1/lists/{encoded('a/b')}/subscribe", person)
+    assert str(unknown.value) == "404: Unknown list: a/b"
+
+
+def test_preferences_read_and_write(client: Client, browser: Client) -> None:
+    person = {"email": "ada@example.com", "userId": "u"}
+
+    written = client.request("POST", "/v1/lists/preferences", person | {"unsubscribedAll": True})
+    read = client.request("GET", "/v1/lists/preferences", query={"userId": "u"})
+    anonymous = browser.request("GET", "/v1/lists/preferences", query={"anonymousId": "a"})
+
+    assert written == {"unsubscribedAll": True}
+    assert read == {"categories": {}, "unsubscribedAll": True}
+    assert anonymous == {"categories": {}, "unsubscribedAll": False}
+    with pytest.raises(ApiError) as refused:
+        browser.request("GET", "/v1/lists/preferences", query={"userId": "u"})
+    assert refused.value.status == 403
+    assert "usertoken" in str(refused.value).lower()
+    with pytest.raises(ApiError) as nameless:
+        browser.request("POST", "/v1/lists/in_app/subscribe", {"anonymousId": "a"})
+    assert nameless.value.status == 400
+
+
+def test_groups_identify_get_list_and_members(client: Client) -> None:
+    path = f"/v1/groups/company/{encoded('a/b?')}"
+    contact = client.upsert_contact(userId="u", email="ada@example.com")["id"]
+
+    made = client.request(
+        "POST",
+        "/v1/groups",
+        {"groupType": "company", "groupKey": "a/b?", "properties": {"plan": "team"}},
+    )["group"]
+    got = client.request("GET", path)["group"]
+    listed = client.request("GET", "/v1/groups", query={"groupType": "company"})["groups"]
+    added = client.request("POST", f"{path}/members", {"contactId": contact, "role": "owner"})
+    members = client.request("GET", f"{path}/members")["members"]
+    removed = client.request("DELETE", f"{path}/members/{contact}")
+
+    assert set(made) == {
+        "id", "groupType", "groupKey", "displayName", "properties",
+        "firstSeenAt", "lastSeenAt", "createdAt", "updatedAt",
+    }  # fmt: skip
+    assert made == got == listed[0]
+    assert added["created"] is True
+    assert set(added["membership"]) == {"id", "groupId", "contactId", "role", "joinedAt"}
+    assert [(m["contactId"], m["externalId"], m["role"]) for m in members] == [
+        (contact, "u", "owner")
+    ]
+    assert removed == {"removed": True}
+    with pytest.raises(ApiError) as unknown:
+        client.request("GET", "/v1/groups/company/nope")
+    assert str(unknown.value) == "404: Unknown group: company/nope"
+
+
+def test_preflight_and_description_are_open(served: Instance) -> None:
+    anybody = Client(base_url=f"http://127.0.0.1:{served.port}", api_key="", origin=ORIGIN)
+
+    preflight = anybody.request(
+        "OPTIONS",
+        "/v1/nothing",
+        headers={"Access-Control-Request-Headers": "authorization, idempotency-key"},
+    )
+    description = anybody.request("GET", "/openapi.json")
+
+    assert preflight is None
+    assert description["openapi"] == "3.1.0"
+    assert "/v1/groups" in description["paths"]
