@@ -65,7 +65,7 @@ class _Connection(asyncio.Protocol):
         if len(body) < length:
             return
         self.latencies.append(time.perf_counter() - self._started)
-        if not head.startswith((b"HTTP/1.1 20", b"HTTP/1.0 20")):
+        if not head.startswith((b"HTTP/1.1 20", b"HTTP/1.0 20", b"HTTP/1.1 30")):
             self.errors += 1
         self._buffer = body[length:]
         self._send()

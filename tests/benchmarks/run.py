@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import bench_identity, bench_ingest, bench_journeys, bench_start
+from tests.benchmarks import (
+    bench_identity,
+    bench_ingest,
+    bench_journeys,
+    bench_start,
+    bench_tracking,
+)
 from tests.benchmarks.report import Result, machine, write_json
 from tests.benchmarks.stack import Stack, running_stack
 
@@ -18,6 +24,7 @@ _BENCHES: Mapping[str, Callable[[Stack], Iterator[Result]]] = {
     "ingest": bench_ingest.run,
     "journeys": bench_journeys.run,
     "start": bench_start.run,
+    "tracking": bench_tracking.run,
 }
 
 
