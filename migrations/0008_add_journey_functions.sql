@@ -164,6 +164,15 @@ BEGIN
              held.id AS held_state
       FROM judged j LEFT JOIN entered ON entered.id = j.new_state
       LEFT JOIN held ON held.id = j.new_state
+    ), announced AS (
+      INSERT INTO outbox (topic, subject, payload)
+        SELECT 'journey.announce', coalesce(j.contact_id::text, j.user_id),
+               jsonb_build_object('name', 'journey.heldout',
+                 'key', 'journey:heldout:' || p_journey || ':' || j.user_id,
+                 'user_id', j.user_id, 'contact_id', j.contact_id,
+                 'properties', jsonb_build_object('journeyId', p_journey,
+                   'journeyName', p_spec -> 'name', 'holdoutPercent', p_spec -> 'holdout_percent'))
+        FROM judged j JOIN held ON held.id = j.new_state
     ), skipped AS (
       INSERT INTO journey_skips (journey_id, user_id, reason, contact_id, event_id, times)
         SELECT p_journey, f.user_id, f.reason, (array_agg(f.contact_id))[1],
@@ -280,7 +289,8 @@ END $$;
 -- their own outbox row.
 --   p_items  [{"outbox", "state", "generation", "status", "node", "error", "reason",
 --              "after_seconds", "steps": [{"key", "seq", "kind", "value"}], "wait": {…} | null,
---              "logs": [{"from", "to", "action", "detail"}]}]
+--              "logs": [{"from", "to", "action", "detail"}], "variants": {key: arm} | null,
+--              "announcement": {"name", "key", "properties"} | null}]
 --   status   waiting, completed, exited, failed, or retry (the row is due again after_seconds)
 --   wait     {"key", "kind", "label", "event", "predicate", "group_type", "group_key", "due_at",
 --             "opened_at", "since", "cause", "lookback_seconds"}
@@ -312,7 +322,8 @@ BEGIN
   WITH item AS (
     SELECT * FROM jsonb_to_recordset(p_items) AS i (
       outbox bigint, state uuid, generation integer, status text, node text, error text,
-      reason text, after_seconds float8, steps jsonb, wait jsonb, logs jsonb)
+      reason text, after_seconds float8, steps jsonb, wait jsonb, logs jsonb, variants jsonb,
+      announcement jsonb)
   ), live AS (
     SELECT i.*, s.user_id, s.contact_id
     FROM journey_states s JOIN item i ON i.state = s.id
@@ -327,6 +338,10 @@ BEGIN
         error_message = live.error,
         exit_reason = CASE live.status WHEN 'exited' THEN live.reason ELSE s.exit_reason END,
         wait_deadline = (live.wait ->> 'due_at')::timestamptz,
+        context = CASE WHEN jsonb_typeof(live.variants) = 'object'
+          THEN s.context || jsonb_build_object('__variants__',
+                 coalesce(s.context -> '__variants__', '{}') || live.variants)
+          ELSE s.context END,
         completed_at = CASE live.status WHEN 'completed' THEN now() ELSE s.completed_at END,
         exited_at = CASE live.status WHEN 'exited' THEN now() ELSE s.exited_at END,
         failed_at = CASE live.status WHEN 'failed' THEN now() ELSE s.failed_at END,
@@ -365,6 +380,12 @@ BEGIN
     DELETE FROM outbox o USING item LEFT JOIN live ON live.outbox = item.outbox
       WHERE o.id = item.outbox AND o.holder = p_holder AND live.status IS DISTINCT FROM 'retry'
         AND o.id = ANY (ARRAY(SELECT outbox FROM item))
+  ), announced AS (
+    INSERT INTO outbox (topic, subject, payload)
+      SELECT 'journey.announce', coalesce(live.contact_id::text, live.user_id),
+             live.announcement || jsonb_build_object('user_id', live.user_id, 'contact_id',
+               live.contact_id)
+      FROM live WHERE jsonb_typeof(live.announcement) = 'object'
   ), logged AS (
     INSERT INTO journey_logs (journey_state_id, from_node_id, to_node_id, action, detail)
       SELECT live.state, l."from", l."to", l.action, l.detail

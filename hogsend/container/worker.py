@@ -103,11 +103,11 @@ def build_worker(settings: Settings) -> WorkerContainer:
     return WorkerContainer(
         parts=parts,
         journeys=journeys,
-        builtin_tasks=mail.tasks,
+        builtin_tasks=[*journeys.builtin_tasks, *mail.tasks],
         orchestrator=orchestrator,
         relay=Relay(
             parts.db,
-            [journeys.topic, mail.topic, *mail_returns.topics(parts, mailer)],
+            [journeys.topic, journeys.announcer, mail.topic, *mail_returns.topics(parts, mailer)],
             resubmit=timedelta(seconds=settings.outbox_resubmit_seconds),
         ),
         heartbeat=HeartbeatThread(

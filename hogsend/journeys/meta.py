@@ -117,6 +117,7 @@ class JourneyDefinition:
         meta = self.meta
         holdout = meta.holdout or Holdout(percent=0)
         return {
+            "name": meta.name,
             "enabled": meta.enabled,
             "entry": meta.entry.kind,
             "period_seconds": meta.entry.period.total_seconds() if meta.entry.period else None,

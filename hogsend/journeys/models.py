@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -148,6 +148,8 @@ class Settlement:
     """Everything one advance leaves behind; written together or not at all.
 
     ``retry`` keeps the enrollment where it is and makes it due again ``after_seconds``.
+    ``variants`` are arms drawn in this advance; ``announcement`` is an event about the end that
+    somebody listens to (see hogsend.journeys.announce).
     """
 
     enrollment: Enrollment
@@ -160,6 +162,8 @@ class Settlement:
     steps: Sequence[Step] = ()
     wait: NewWait | None = None
     logs: Sequence[LogEntry] = field(default=())
+    variants: Mapping[str, str] = field(default_factory=dict)
+    announcement: JsonObject | None = None
 
     def to_json(self) -> JsonObject:
         """The shape of ``hogsend.settle_advances_v1``."""
@@ -174,6 +178,8 @@ class Settlement:
             "after_seconds": self.after_seconds,
             "steps": steps_json(self.steps, first_seq=self.first_seq),
             "wait": self.wait.to_json() if self.wait is not None else None,
+            "variants": dict(self.variants) or None,
+            "announcement": self.announcement,
             "logs": [
                 {"from": e.from_node, "to": e.to_node, "action": e.action, "detail": e.detail}
                 for e in self.logs

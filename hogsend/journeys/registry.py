@@ -53,6 +53,10 @@ class JourneyRegistry:
         """A journey that runs here."""
         return self._journeys.get(journey_id)
 
+    def hears(self, event: str) -> bool:
+        """Whether some journey starts or ends with this event."""
+        return event in self._starts or event in self._exits
+
     def match(self, event: str, properties: Mapping[str, JsonValue]) -> Matches:
         """See EventMatcher. Triggers see scalar properties only, exits see all of them."""
         starting = self._starts.get(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,10 +12,30 @@ from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance
 from hogsend.journeys.topic import task_name
 from hogsend.kernel.wire_json import JsonObject, JsonValue
-from hogsend.orchestrator.port import Run, Task, TaskHandler
+from hogsend.orchestrator.port import Concurrency, Run, Task, TaskHandler, WhenBusy
 
 EXECUTION_TIMEOUT = timedelta(minutes=15)
 """Of one batch; a run never waits, so only slow providers and slow journey code take time."""
+
+
+RECONCILE_TASK = "journey-states-reconcile"
+
+
+def reconcile_task(run: Callable[[], Awaitable[None]]) -> Task:
+    """Every quarter of an hour, one at a time: repair enrollments that no row would move again."""
+
+    async def handle(_: Run) -> JsonObject | None:
+        await run()
+        return None
+
+    return Task(
+        name=RECONCILE_TASK,
+        handler=handle,
+        cron="*/15 * * * *",
+        execution_timeout=timedelta(minutes=2),
+        schedule_timeout=timedelta(minutes=4),
+        concurrency=Concurrency(max_runs=1, when_busy=WhenBusy.DROP),
+    )
 
 
 def journey_tasks(registry: JourneyRegistry, advance: Advance) -> list[Task]:

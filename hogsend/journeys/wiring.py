@@ -8,7 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from hogsend.db import Executor
+from hogsend.db import Database
+from hogsend.events.ingest import Ingest
+from hogsend.journeys import operate
+from hogsend.journeys.announce import COMPLETED, FAILED, JourneyAnnouncer
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import (
     Advance,
@@ -18,7 +21,8 @@ from hogsend.journeys.runtime.advance import (
 )
 from hogsend.journeys.runtime.offload import Offload
 from hogsend.journeys.runtime.passage import Sends, Services
-from hogsend.journeys.tasks import journey_tasks
+from hogsend.journeys.runtime.schedule import SendWindow
+from hogsend.journeys.tasks import journey_tasks, reconcile_task
 from hogsend.journeys.timer import Timer
 from hogsend.journeys.topic import JourneyTopic
 from hogsend.kernel.clock import Clock
@@ -37,11 +41,17 @@ class _Nudge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journeys:
-    """What a worker runs of the journeys; ``advance`` is the heart, for tests and tools."""
+    """What a worker runs of the journeys; ``advance`` is the heart, for tests and tools.
+
+    ``tasks`` is one per journey, ``builtin_tasks`` are ours; ``topic`` and ``announcer`` are what
+    the relay ships.
+    """
 
     registry: JourneyRegistry
     tasks: Sequence[Task]
+    builtin_tasks: Sequence[Task]
     topic: JourneyTopic
+    announcer: JourneyAnnouncer
     timer: Timer
     advance: Advance
     offload: Offload
@@ -55,7 +65,7 @@ class Journeys:
 def build_journeys(
     settings: Settings,
     *,
-    db: Executor,
+    db: Database,
     app: App,
     mailer: Sends,
     nudge: _Nudge,
@@ -73,19 +83,38 @@ def build_journeys(
         query_threads=_QUERY_THREADS, effect_threads=max(settings.database_pool_max, 1)
     )
     timer = Timer(db, poke=nudge.poke, clock=clock)
+    ingest = Ingest(db=db, matcher=registry, nudge=nudge, new_id=new_id).ingest
+    window = settings.send_window
+    services = Services(
+        db=db,
+        offload=offload,
+        mailer=mailer,
+        clock=clock,
+        ingest=ingest,
+        timezone=settings.send_timezone,
+        send_window=SendWindow(start=window[0], end=window[1]) if window else None,
+    )
     advance = Advance(
-        Services(db=db, offload=offload, mailer=mailer, clock=clock),
+        services,
         AdvanceOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             attempts=settings.journey_attempts,
+            announced=frozenset(name for name in (COMPLETED, FAILED) if registry.hears(name)),
         ),
         wakers=Wakers(poke=nudge.poke, expect=timer.expect),
         new_id=new_id,
         observe=observe,
     )
+
+    async def reconcile() -> None:
+        await offload.query(operate.reconcile, db)
+        nudge.poke()
+
     return Journeys(
         registry=registry,
         tasks=journey_tasks(registry, advance),
+        builtin_tasks=[reconcile_task(reconcile)],
+        announcer=JourneyAnnouncer(ingest=ingest),
         topic=JourneyTopic(registry=registry, submitter=submitter, batch=settings.advance_batch),
         timer=timer,
         advance=advance,

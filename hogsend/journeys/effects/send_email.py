@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from datetime import datetime
+from typing import NoReturn, cast
 from uuid import UUID
 
 from hogsend.email.models import SendRequest, SendResult, SendStatus
 from hogsend.journeys.effects.keys import site_of, step_key
+from hogsend.journeys.models import NewWait, WaitKind
 from hogsend.journeys.runtime.passage import Passage
+from hogsend.journeys.runtime.zone import zone_for_mail
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 
 _ASK_AGAIN_SECONDS = 5.0
@@ -30,7 +33,8 @@ async def send_email(
     """
     site = site_of(passage, label, template)
     key = step_key(passage, "send", site, template)
-    recorded = passage.journal.find(key)
+    deferral = _pass_deferrals(passage, f"{site}:{template}")
+    recorded = passage.find(key)
     if recorded is not None:
         return _from_json(cast(JsonObject, recorded.value))
     address = to or passage.enrollment.user_email
@@ -40,11 +44,31 @@ async def send_email(
         request = _request(passage, template, to=address, subject=subject, props=props, site=site)
         await passage.persist()
         result = await passage.services.offload.effect(passage.services.mailer.send, request)
+    if result.status == "deferred" and result.retry_at is not None:
+        await _defer(passage, deferral, result.reason or "", result.retry_at)
     if result.status == "held":
         await passage.retry_later(_ASK_AGAIN_SECONDS, "the mail is being sent by somebody else")
     passage.keep(key, "send", _to_json(result))
     passage.log("send", f"send:{site}", template=template, status=result.status)
     return result
+
+
+def _pass_deferrals(passage: Passage, place: str) -> str:
+    """Come past the times this mail had to wait; answers the key of the next such time."""
+    while True:
+        key = passage.journal.next_key("defer", place)
+        if passage.journal.find(key) is None:
+            return key
+
+
+async def _defer(passage: Passage, key: str, reason: str, retry_at: datetime) -> NoReturn:
+    """The mail may not go out yet (quiet hours, a provider's rate): wait as any journey waits."""
+    kind: WaitKind = "quiet_hours" if reason == "send_window" else "rate_limited"
+    label = f"{reason or 'deferred'}:{key.removeprefix('defer:')}"
+    passage.log("wait", label, until=retry_at.isoformat())
+    await passage.pause(
+        NewWait(key=key, kind=kind, label=label, due_at=retry_at, opened_at=passage.real_now())
+    )
 
 
 def _request(
@@ -72,6 +96,9 @@ def _request(
         user_id=enrollment.user_id,
         contact_id=enrollment.contact_id,
         journey_state_id=enrollment.id,
+        journey_id=meta.id,
+        min_gap=meta.min_gap,
+        timezone=zone_for_mail(passage),
         category=meta.mail_category,
         metadata={"journeyId": meta.id, "site": site},
     )

@@ -14,6 +14,7 @@ import structlog
 
 from hogsend.db.errors import DatabaseError, DatabaseUnavailable
 from hogsend.journeys import store
+from hogsend.journeys.announce import announced
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Begun, Enrollment, Item, Settlement
 from hogsend.journeys.runtime.passage import Services
@@ -30,11 +31,13 @@ class AdvanceObserver(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvanceOptions:
     """``lease``: how long a dead worker's enrollments stay taken; renewed at half of it.
-    ``attempts``: tries of an advance before its enrollment is failed.
+    ``attempts``: tries of an advance before its enrollment is failed. ``announced``: names of
+    events about ends that some journey listens to.
     """
 
     lease: timedelta = timedelta(seconds=60)
     attempts: int = 5
+    announced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,7 @@ class Advance:
                     if settlement is None:
                         outcomes["lost"] += 1
                     else:
-                        settlements.append(settlement)
+                        settlements.append(announced(settlement, self._options.announced))
                 outcomes.update(await self._settle(definition, settlements, holder))
                 for task in done:
                     del running[task]

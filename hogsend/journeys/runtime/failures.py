@@ -13,12 +13,13 @@ from hogsend.email.templates import TemplateError, UnknownTemplate
 from hogsend.errors import ConfigError, InvalidInput, ProviderError, RateLimited
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment
-from hogsend.journeys.runtime.signals import JourneyError
+from hogsend.journeys.runtime.signals import CodeDrift, JourneyError
 
 PATIENCE = timedelta(hours=24)
 """How long an advance is repeated while the trouble is somebody else's."""
 
 _HOPELESS = (JourneyError, InvalidInput, ConfigError, TemplateError, UnknownTemplate)
+_OLD_CODE_SECONDS = 60.0
 _FIRST_SECONDS = 1.0
 _LONGEST_SECONDS = 300.0
 _PATIENT_FIRST_SECONDS = 5.0
@@ -50,6 +51,9 @@ def judge(
     message = explain(error, definition)
     if isinstance(error, DatabaseUnavailable):
         return Verdict(status="leave", message=message)
+    if isinstance(error, CodeDrift) and now - enrollment.ready_at <= PATIENCE:
+        # on_drift="finish_old": a worker with the old code may still come along.
+        return Verdict(status="retry", message=message, after_seconds=_OLD_CODE_SECONDS)
     if isinstance(error, _HOPELESS):
         return Verdict(status="failed", message=message)
     if isinstance(error, ProviderError | RateLimited):

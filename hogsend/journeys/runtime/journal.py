@@ -21,13 +21,20 @@ class Journal:
         self._fresh: list[Step] = []
         self._uses: Counter[str] = Counter()
         self._visited: set[str] = set()
+        self._given: str | None = None
         if wait is not None and wait.key not in self._steps:
+            self._given = wait.key
             self.add(Step(key=wait.key, kind=wait.kind, value=_outcome(wait)))
 
     @property
     def next_seq(self) -> int:
         """Position of the first step that is not stored."""
         return self._stored
+
+    @property
+    def is_volatile(self) -> bool:
+        """True when a crash now could lose a step: the resolved wait is safe in its own row."""
+        return any(step.key != self._given for step in self._fresh)
 
     @property
     def fresh(self) -> Sequence[Step]:
@@ -48,6 +55,10 @@ class Journal:
     def find(self, key: str) -> Step | None:
         """The recorded step; marks the key as passed."""
         self._visited.add(key)
+        return self._steps.get(key)
+
+    def peek(self, key: str) -> Step | None:
+        """The recorded step, without coming past it."""
         return self._steps.get(key)
 
     def find_unvisited(self) -> Step | None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+import structlog
 
 from hogsend.db import Executor
 from hogsend.email.models import SendRequest, SendResult
+from hogsend.events.models import Ingested, NewEvent
 from hogsend.journeys import store
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment, LogEntry, NewWait, Step
 from hogsend.journeys.runtime.journal import Journal
 from hogsend.journeys.runtime.offload import Offload
+from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.journeys.runtime.signals import (
+    CodeDrift,
     JourneyError,
     JourneyExit,
     Later,
@@ -25,6 +30,9 @@ from hogsend.journeys.runtime.signals import (
 )
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.wire_json import JsonValue, dumps
+
+if TYPE_CHECKING:
+    from hogsend.journeys.effects.connector import Connector
 
 MOST_CALLS = 1000
 """Calls of one advance; more is a loop that never waits."""
@@ -38,12 +46,20 @@ class Sends(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What journeys reach outside themselves with."""
+    """What journeys reach outside themselves with.
+
+    ``ingest`` stores an event; ``timezone`` and ``send_window`` are those of people and schedules
+    that name none.
+    """
 
     db: Executor
     offload: Offload
     mailer: Sends
     clock: Clock
+    ingest: Callable[[NewEvent], Ingested] | None = None
+    connectors: Mapping[str, Connector] = field(default_factory=dict)
+    timezone: str = "UTC"
+    send_window: SendWindow | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,9 +80,12 @@ class Passage:
     node: str | None = None
     exiting: JourneyExit | None = None
     logs: list[LogEntry] = field(default_factory=list)
+    variants: dict[str, str] = field(default_factory=dict)
+    drift: CodeDrift | None = None
     _task: asyncio.Task[object] | None = None
     _is_closed: bool = False
     _calls: int = 0
+    _warned: set[str] = field(default_factory=set)
 
     @classmethod
     def start(
@@ -114,10 +133,50 @@ class Passage:
     ) -> JsonValue:
         """The recorded value of this place, or the computed one, recorded."""
         key = self.journal.next_key(kind, label)
-        step = self.journal.find(key)
+        step = self.find(key)
         if step is None:
             step = self.keep(key, kind, await compute())
         return step.value
+
+    def find(self, key: str) -> Step | None:
+        """The recorded step of a key; notices code that has left the recorded path."""
+        step = self.journal.find(key)
+        if step is None:
+            self.compare(f"the code comes to {key!r}")
+        return step
+
+    def compare(self, found: str) -> None:
+        """What the code does now is new: then nothing recorded may be left over."""
+        left = self.journal.find_unvisited()
+        if left is None or self.drift is not None:
+            return
+        is_same = self.enrollment.version_hash == self.definition.version_hash
+        self.drift = CodeDrift(
+            f"{found}, the journal goes on with {left.key!r}",
+            hint="the code is that of the entry, so it decides by something that is not recorded, "
+            "such as the clock or random numbers"
+            if is_same
+            else "the code has changed since the person entered",
+        )
+        self.warn_once("journey.drift", error=str(self.drift))
+        policy = self.definition.meta.on_drift
+        if policy == "exit":
+            self.exiting = JourneyExit(f"code_drift: {self.drift.message}")
+            raise self.exiting
+        if policy == "finish_old":
+            raise self.drift
+
+    def warn_once(self, event: str, **fields: str) -> None:
+        """One log line per replay."""
+        if event not in self._warned:
+            self._warned.add(event)
+            structlog.get_logger().warning(
+                event,
+                journey=self.definition.meta.id,
+                state=str(self.enrollment.id),
+                place=self.definition.place,
+                **fields,
+            )
 
     def keep(self, key: str, kind: str, value: JsonValue) -> Step:
         """Record a value; raises JourneyError for what JSON cannot hold."""
@@ -131,9 +190,9 @@ class Passage:
 
     async def persist(self) -> None:
         """Store what influenced the effect that comes next; ends the advance when it is lost."""
-        fresh = list(self.journal.fresh)
-        if not fresh:
+        if not self.journal.is_volatile:
             return
+        fresh = list(self.journal.fresh)
         is_ours = await self.services.offload.query(
             store.record_steps,
             self.services.db,

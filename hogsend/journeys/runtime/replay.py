@@ -47,6 +47,8 @@ async def replay(
     watch = _Turns(definition)
     try:
         stop: Stop | None = await drive(coroutine, watch)
+        if stop is None and passage.exiting is None:
+            passage.compare("the code ends")
     except JourneyExit as error:
         passage.exiting = error
         stop = None
@@ -58,6 +60,8 @@ async def replay(
     finally:
         passage.close()
         _close(coroutine, log)
+    if passage.drift is not None and definition.meta.on_drift == "finish_old":
+        return _failed(passage, passage.drift, attempts)
     return _ended(passage, stop)
 
 
@@ -113,6 +117,7 @@ def _settlement(passage: Passage, status: str, **values: object) -> Settlement:
         first_seq=passage.journal.next_seq,
         steps=tuple(passage.journal.fresh),
         logs=tuple(passage.logs),
+        variants=dict(passage.variants),
         **{"node": passage.node, **values},  # type: ignore[arg-type]
     )
 

@@ -31,7 +31,7 @@ def to_user(enrollment: Enrollment, meta: JourneyMeta) -> JourneyUser:
     return JourneyUser(
         id=enrollment.user_id,
         email=enrollment.user_email,
-        properties=dict(enrollment.properties),
+        properties={k: v for k, v in enrollment.properties.items() if not k.startswith("__")},
         state_id=enrollment.id,
         journey_id=meta.id,
         journey_name=meta.name,

@@ -14,7 +14,7 @@ from hogsend.journeys.models import NewWait, Step, WaitKind
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
 from hogsend.kernel import durations
-from hogsend.kernel.wire_json import JsonValue, dumps
+from hogsend.kernel.wire_json import JsonValue, dumps, iso_z
 
 _Due: TypeAlias = Callable[[datetime], datetime]
 
@@ -51,16 +51,16 @@ async def sleep(passage: Passage, duration: timedelta, label: str | None) -> Nap
     return to_nap(value)
 
 
-async def sleep_until(passage: Passage, target: datetime, label: str | None) -> Nap:
+async def sleep_until(passage: Passage, target: datetime | str, label: str | None) -> Nap:
     """Pause until an instant; one that has passed does not pause for long."""
+    if isinstance(target, str):
+        target = _parse(target)
     if not isinstance(target, datetime) or target.tzinfo is None:
         raise JourneyError("ctx.sleep_until takes an aware datetime or an ISO-8601 text with zone")
-    target = target.astimezone(UTC)
-    if target - passage.real_now() > LONGEST_WAIT:
-        raise JourneyError(f"ctx.sleep_until: {target.isoformat()} is more than a year away")
-    value = await wait(
-        passage, "sleep", label or f"wait-until:{target.isoformat()}", lambda now: target
-    )
+    at = target.astimezone(UTC)
+    if at - passage.real_now() > LONGEST_WAIT:
+        raise JourneyError(f"ctx.sleep_until: {at.isoformat()} is more than a year away")
+    value = await wait(passage, "sleep", label or f"wait-until:{iso_z(at)}", lambda now: at)
     return to_nap(value)
 
 
@@ -105,7 +105,7 @@ async def wait(
 ) -> Mapping[str, JsonValue]:
     """The outcome of this place's wait; opens it and ends the advance when there is none yet."""
     key = passage.journal.next_key("wait", label)
-    step = passage.journal.find(key)
+    step = passage.find(key)
     if step is None:
         now = passage.real_now()
         passage.log("wait" if event else "sleep", label)
@@ -137,6 +137,13 @@ def resume(passage: Passage, step: Step, key: str) -> Mapping[str, JsonValue]:
     passage.node = passage.site = label
     passage.now = datetime.fromisoformat(str(step.value["at"]))
     return step.value
+
+
+def _parse(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise JourneyError(f"ctx.sleep_until: {text!r} is no ISO-8601 instant") from error
 
 
 def check_span(what: str, span: timedelta) -> float:

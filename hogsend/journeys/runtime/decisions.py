@@ -1,0 +1,115 @@
+"""Values that are decided once: ``once``, ``variant``, ``throttle``, ``is_subscribed``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from hogsend.journeys import reads
+from hogsend.journeys.runtime.passage import Passage
+from hogsend.journeys.runtime.signals import JourneyError
+from hogsend.journeys.variant import choose_variant
+from hogsend.kernel.wire_json import JsonValue
+from hogsend.preferences.store import get_consent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """``count`` mails went out in the window; advisory, nothing is reserved."""
+
+    allowed: bool
+    count: int
+    remaining: int
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+
+async def once(
+    passage: Passage, key: str, compute: Callable[[], Awaitable[JsonValue] | JsonValue]
+) -> JsonValue:
+    """The recorded value of a key, computed the first time; it must be JSON."""
+    if not isinstance(key, str) or not key:
+        raise JourneyError("ctx.once needs a key")
+    full = f"once:{key}"
+    step = passage.find(full)
+    if step is None:
+        value = compute()
+        result = await value if inspect.isawaitable(value) else value
+        step = passage.keep(full, "once", result)
+    return step.value
+
+
+async def variant(passage: Passage, key: str, arms: Sequence[str]) -> str:
+    """The person's arm of a test; a recorded arm stays, whatever the arms are now."""
+    full = f"variant:{key}"
+    step = passage.find(full)
+    if step is None or not isinstance(step.value, str):
+        arm = choose_variant(passage.definition.meta.id, key, passage.enrollment.user_id, arms)
+        step = passage.keep(full, "variant", arm)
+    arm = str(step.value)
+    mirrored = passage.enrollment.properties.get("__variants__")
+    if not isinstance(mirrored, dict) or mirrored.get(key) != arm:
+        passage.variants[key] = arm  # readouts group by it
+    return arm
+
+
+async def throttle(
+    passage: Passage,
+    *,
+    limit: int,
+    window: timedelta,
+    category: str | None,
+    label: str | None,
+) -> Throttle:
+    """Whether fewer than ``limit`` mails went to the person within ``window``."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise JourneyError("the limit of ctx.throttle must be a whole number of at least 1")
+    if not isinstance(window, timedelta) or window <= timedelta(0):
+        raise JourneyError("the window of ctx.throttle must be longer than zero")
+    millis = round(window.total_seconds() * 1000)
+    place = f"{label or passage.site or 'start'}:{category or '*'}:{limit}/{millis}"
+    services, address = passage.services, passage.enrollment.user_email
+
+    async def count() -> JsonValue:
+        found = 0
+        if address:
+            found = await services.offload.query(
+                reads.count_sends, services.db, address, window=window, category=category
+            )
+        return {"allowed": found < limit, "count": found, "remaining": max(0, limit - found)}
+
+    value = cast(dict[str, Any], await passage.record("throttle", place, count))
+    return Throttle(**value)
+
+
+async def is_subscribed(passage: Passage, category: str | None) -> bool:
+    """Whether the person takes mail, of a category or at all."""
+    services, enrollment = passage.services, passage.enrollment
+
+    async def read() -> JsonValue:
+        consent = await services.offload.query(
+            get_consent,
+            services.db,
+            enrollment.user_email,
+            contact_id=enrollment.contact_id,
+            category=category,
+        )
+        return not (consent.suppressed or consent.unsubscribed or consent.category_refused)
+
+    return bool(await passage.record("subscribed", category or "*", read))
+
+
+async def checkpoint(passage: Passage, label: str) -> None:
+    """Names the place the person has reached; effects after it belong to it."""
+    if not isinstance(label, str) or not label:
+        raise JourneyError("ctx.checkpoint needs a label")
+    key = passage.journal.next_key("checkpoint", label)
+    if passage.find(key) is None:
+        passage.keep(key, "checkpoint", None)
+        passage.log("checkpoint", label)
+    passage.site = key.removeprefix("checkpoint:")
+    passage.node = label
