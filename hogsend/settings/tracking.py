@@ -1,6 +1,5 @@
 """Settings of what comes back: clicks, opens, provider reports."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass

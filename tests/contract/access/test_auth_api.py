@@ -482,8 +482,10 @@ def test_wrong_passwords_at_volume_are_slowed_down_on_every_replica(
     # Together ten a minute with Redis, ten each without.
     allowed = 10 if has_redis else 20
     assert statuses == [401] * allowed + [429] * (24 - allowed)
-    for part in (*kv, *(replica.keys for replica in replicas)):
-        part.close()
+    for client in kv:
+        client.close()
+    for replica in replicas:
+        replica.keys.close()
 
 
 def test_first_admin_made_by_several_replicas_at_once_is_one(database: Database) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hogsend.tracking.machines import classify_click, classify_open
 from hogsend.kernel.networks import truncate_ip
+from hogsend.tracking.machines import classify_click, classify_open
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 IPHONE = (
