@@ -56,6 +56,7 @@ class VendorServer:
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     behaviour: str = "answer"  # answer | drop (after the request) | half (of the answer)
+    then: str | None = None  # the behaviour after the next request
     seen: list[Seen] = field(default_factory=list)
     url: str = ""
 
@@ -71,17 +72,19 @@ def vendor() -> Iterator[VendorServer]:
             body = self.rfile.read(int(self.headers["content-length"]))
             names = {name.lower(): value for name, value in self.headers.items()}
             script.seen.append(Seen(self.path, names, body))
-            if script.behaviour == "drop":
+            behaviour = script.behaviour
+            script.behaviour, script.then = script.then or behaviour, None
+            if behaviour == "drop":
                 self.close_connection = True
                 return
             self.send_response(script.status)
             for name, value in script.headers.items():
                 self.send_header(name, value)
-            extra = 10 if script.behaviour == "half" else 0
+            extra = 10 if behaviour == "half" else 0
             self.send_header("Content-Length", str(len(script.body) + extra))
             self.end_headers()
             self.wfile.write(script.body)
-            self.close_connection = script.behaviour == "half"
+            self.close_connection = behaviour == "half"
 
         def log_message(self, format: str, *args: object) -> None:
             pass

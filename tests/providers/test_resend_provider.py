@@ -256,3 +256,17 @@ def test_send_batch_without_an_id_for_each_mail_is_unknown(
 
     with pytest.raises(ProviderUnknown):
         provider.send_batch(many(message, 2))
+
+
+@pytest.mark.parametrize("status", [429, 500, 401, 422])
+def test_send_batch_refused_after_a_lost_answer_stays_in_doubt(
+    vendor: VendorServer, provider: ResendProvider, message: WireMessage, status: int
+) -> None:
+    vendor.behaviour = "drop"
+    vendor.status, vendor.body = status, b'{"name":"x"}'
+    vendor.then = "answer"
+
+    with pytest.raises(ProviderUnknown):
+        provider.send_batch(many(message, 2))
+
+    assert len(vendor.seen) == 2

@@ -75,13 +75,19 @@ class ResendProvider:
         """
         key = "hs:b:" + sha256_hex("".join(m.idempotency_key for m in messages))
         body = dump_bytes([build_payload(message) for message in messages])
-        for _ in range(_BATCH_TRIES - 1):
+        doubt: ProviderUnknown | None = None
+        for _ in range(_BATCH_TRIES):
             try:
                 return _read_batch(self._post(f"{self._url}/batch", key=key, body=body), messages)
             except ProviderUnknown as error:
+                doubt = error
                 if not error.is_retryable:
-                    raise
-        return _read_batch(self._post(f"{self._url}/batch", key=key, body=body), messages)
+                    break
+            except ProviderError as error:
+                # This try was refused; an earlier one that was never answered may be out.
+                raise doubt or error from error
+        assert doubt is not None
+        raise doubt
 
     def close(self) -> None:
         """Close pooled connections."""
