@@ -29,11 +29,13 @@ DECLARE
 BEGIN
   CASE p_gate ->> 'reason'
     WHEN 'suppressed' THEN
-      RETURN (SELECT c.suppressed FROM hogsend.consent_v2(
-        p ->> 'intended_to', p_contact, p ->> 'category', false) c);
+      RETURN hogsend.refusal_kept_v1('suppressed', p_gate -> 'hashes')
+        OR (SELECT c.suppressed FROM hogsend.consent_v2(
+          p ->> 'intended_to', p_contact, p ->> 'category', false) c);
     WHEN 'unsubscribed' THEN
-      RETURN (SELECT c.unsubscribed FROM hogsend.consent_v2(
-        p ->> 'intended_to', p_contact, p ->> 'category', false) c);
+      RETURN hogsend.refusal_kept_v1('unsubscribed', p_gate -> 'hashes')
+        OR (SELECT c.unsubscribed FROM hogsend.consent_v2(
+          p ->> 'intended_to', p_contact, p ->> 'category', false) c);
     WHEN 'category_unsubscribed' THEN
       RETURN (SELECT c.category_refused FROM hogsend.consent_v2(
         p ->> 'intended_to', p_contact, p ->> 'category', (p_gate ->> 'opt_in')::boolean) c);

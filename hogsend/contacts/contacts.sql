@@ -82,6 +82,12 @@ ON CONFLICT DO NOTHING
 SELECT DISTINCT kind FROM suppression_hashes
 WHERE hash IN (SELECT decode(value, 'hex') FROM jsonb_array_elements_text(CAST(:hashes AS jsonb)))
 
+-- name: forget_unsubscribed
+-- Somebody consents again.
+DELETE FROM suppression_hashes
+WHERE kind = 'unsubscribed'
+  AND hash IN (SELECT decode(value, 'hex') FROM jsonb_array_elements_text(CAST(:hashes AS jsonb)))
+
 -- name: erase_contact
 -- Deletes everything stored about one person; rows removed per table.
 SELECT section, removed FROM hogsend.erase_contact_v1(CAST(:id AS uuid))

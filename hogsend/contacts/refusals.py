@@ -26,12 +26,17 @@ class RefusalHasher:
 
     def hash(self, email: str) -> str:
         """The hash to store, in hex."""
-        return self._hashes(email)[0]
+        return self.hashes(email)[0]
 
     def find(self, db: Executor, email: str) -> frozenset[str]:
         """``suppressed`` and ``unsubscribed``, as far as an erased person left them behind."""
-        return store.find_refusals(db, self._hashes(email))
+        return store.find_refusals(db, self.hashes(email))
 
-    def _hashes(self, email: str) -> list[str]:
+    def forget(self, db: Executor, email: str) -> None:
+        """The person wants mail again; bounces and complaints stay."""
+        store.forget_unsubscribed(db, self.hashes(email))
+
+    def hashes(self, email: str) -> list[str]:
+        """The hash under every secret, the present one first."""
         address = normalize_email(email).encode()
         return [hmac.digest(key, address, hashlib.sha256).hex() for key in self._keys]

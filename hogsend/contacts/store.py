@@ -138,6 +138,11 @@ def find_refusals(db: Executor, hashes: Sequence[str]) -> frozenset[str]:
     return frozenset(row[0] for row in db.run(_Q["find_refusals"], hashes=list(hashes)))
 
 
+def forget_unsubscribed(db: Executor, hashes: Sequence[str]) -> None:
+    """Take back that somebody unsubscribed from everything."""
+    db.run(_Q["forget_unsubscribed"], hashes=list(hashes))
+
+
 def erase_contact(db: Executor, contact_id: UUID) -> dict[str, int]:
     """Delete everything about a living person; rows removed per table."""
     return {section: int(n) for section, n in db.run(_Q["erase_contact"], id=contact_id)}

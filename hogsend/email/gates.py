@@ -52,13 +52,19 @@ def _invalid_address(given: GateInput) -> JsonObject | None:
 
 
 def _suppressed(given: GateInput) -> JsonObject | None:
-    return None if given.request.skip_preference_check else {}
+    return None if given.request.skip_preference_check else _kept_refusals(given)
+
+
+def _kept_refusals(given: GateInput) -> JsonObject:
+    """What an erased person left behind blocks their address still."""
+    hashes: list[JsonValue] = [*given.policy.refusal_hashes(given.person)]
+    return {"hashes": hashes} if hashes else {}
 
 
 def _unsubscribed(given: GateInput) -> JsonObject | None:
     # Leaving all mail does not cut off receipts and password resets; a suppressed address does.
     is_asked = not given.request.skip_preference_check and given.category != TRANSACTIONAL
-    return {} if is_asked else None
+    return _kept_refusals(given) if is_asked else None
 
 
 def _category(given: GateInput) -> JsonObject | None:

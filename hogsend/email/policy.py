@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -75,6 +75,7 @@ class SendWindow:
 class SendPolicy:
     """What gates ask. ``is_opt_in`` says whether a category must be joined before it may write.
 
+    ``refusal_hashes`` are the hashes under which an erased person's refusals are kept.
     ``control_percent`` of all people (0 to 15) get no mail at all, to measure what mail does.
     """
 
@@ -83,6 +84,7 @@ class SendPolicy:
     control_percent: float = 0.0
     control_salt: str = "global-control"
     is_opt_in: Callable[[str], bool] = lambda category: False
+    refusal_hashes: Callable[[str], Sequence[str]] = lambda address: ()
 
     def in_control_group(self, key: str) -> bool:
         """Stable per person; ``key`` is the user id, or the address."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import UUID
 
+from hogsend.contacts.wiring import build_hasher
 from hogsend.db import Executor
 from hogsend.email.compose import TemplateSet, TestState
 from hogsend.email.decorate import MailDecorator, UrlMaker
@@ -144,6 +145,7 @@ def _read_policy(settings: Settings, is_opt_in: Callable[[str], bool] | None) ->
         control_percent=settings.global_control_percent,
         control_salt=settings.global_control_salt,
         is_opt_in=is_opt_in or (lambda category: False),
+        refusal_hashes=build_hasher(settings).hashes,
     )
 
 

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from hogsend.access.guards import Guards
+from hogsend.contacts.announce import Announcer, Silent
+from hogsend.contacts.wiring import build_hasher
 from hogsend.db import Database
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.tokens import TokenSigner
 from hogsend.preferences import api
+from hogsend.preferences.announce import AnnouncesChanges
 from hogsend.preferences.contact_lists import ContactLists
 from hogsend.preferences.lists import ListDefinition, ListRegistry
 from hogsend.preferences.optin import OptIns
 from hogsend.preferences.persons import ContactPersons
-from hogsend.preferences.write import ChangeListener, PreferenceWriter
+from hogsend.preferences.write import PreferenceWriter
 from hogsend.settings import Settings
 from hogsend.web.route import Route
 
@@ -39,18 +42,27 @@ def build_lists(
     signer: TokenSigner,
     clock: Clock,
     new_id: Callable[[], UUID],
-    listeners: Sequence[ChangeListener] = (),
+    announcer: Announcer | None = None,
 ) -> Lists:
-    """The lists of the content that ``ENABLED_LISTS`` chooses. Raises ConfigError."""
+    """The lists of the content that ``ENABLED_LISTS`` chooses. Raises ConfigError.
+
+    Without an ``announcer`` the outside hears nothing.
+    """
+    told = announcer or Silent()
     registry = ListRegistry(topics, enabled=settings.enabled_lists)
     asking = [found.id for found in registry.all() if found.double_opt_in]
     opt_ins = OptIns(asking, clock=clock, new_id=new_id)
-    writer = PreferenceWriter(db, listeners, opt_ins=opt_ins)
+    writer = PreferenceWriter(
+        db,
+        [AnnouncesChanges(told)],
+        opt_ins=opt_ins,
+        forget_refusal=build_hasher(settings).forget,
+    )
     lists = api.ListsApi(
         db=db,
         registry=registry,
         writer=writer,
-        resolver=ContactPersons(db, new_id=new_id),
+        resolver=ContactPersons(db, new_id=new_id, announcer=told),
         signer=signer,
         clock=clock,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -36,8 +36,10 @@ class PreferenceWriter:
         listeners: Sequence[ChangeListener] = (),
         *,
         opt_ins: OptIns | None = None,
+        forget_refusal: Callable[[Transaction, str], None] | None = None,
     ) -> None:
         self._db = db
+        self._forget_refusal = forget_refusal
         self._listeners = tuple(listeners)
         self._opt_ins = opt_ins
 
@@ -95,6 +97,8 @@ class PreferenceWriter:
     def _set(
         self, tx: Transaction, person: Person, category: str | None, subscribed: bool, source: str
     ) -> bool:
+        if subscribed and category is None and self._forget_refusal is not None:
+            self._forget_refusal(tx, person.email)  # of somebody erased who had this address
         changed = store.set_preference(
             tx, person, category=category, subscribed=subscribed, source=source
         )
