@@ -30,6 +30,7 @@ from hogsend.preferences.wiring import Lists, build_lists
 from hogsend.settings import Settings
 from hogsend.web.docs_api import with_docs
 from hogsend.web.edge import RequestObserver
+from hogsend.web.http import Request, Response
 from hogsend.web.route import PrefixGuard, Route
 
 if TYPE_CHECKING:
@@ -85,12 +86,19 @@ class ApiContainer:
 def build_api(settings: Settings) -> ApiContainer:
     """Everything the api needs. Raises ConfigError for content that cannot be loaded."""
     from hogsend.access.wiring import build_signing
-    from hogsend.container.mail import email_routes
+    from hogsend.container.mail import build_mailer, build_reset_mails, email_routes
     from hogsend.container.mail_returns import operator_routes, public_routes
 
     parts = lay(settings, threads=settings.api_threads, mode="api")
     guards = _build_guards(parts)
-    signing = build_signing(settings, parts.db, kv=parts.kv, clock=parts.clock, mail=None)
+    mailer = build_mailer(parts)
+    signing = build_signing(
+        settings,
+        parts.db,
+        kv=parts.kv,
+        clock=parts.clock,
+        mail=build_reset_mails(parts, mailer),
+    )
     health = _build_health(parts)
     lists = _build_lists(parts, guards)
     replay = Replay(parts.db)
@@ -100,10 +108,12 @@ def build_api(settings: Settings) -> ApiContainer:
         *replay.over(_contact_routes(parts, guards, lists)),
         *replay.over(lists.routes),
         *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
-        *email_routes(parts, guards),
+        *email_routes(parts, guards, mailer),
         *public_routes(parts, registry=lists.registry, writer=lists.writer),
         *operator_routes(parts, guards),
-        *_operator_routes(parts, health, signing),
+        *_admin_routes(parts, guards, signing),
+        *_studio_routes(parts, health, signing),
+        *_metrics_routes(parts, guards, signing),
     ]
     if not settings.is_production:
         served = with_docs(served, server_url=settings.api_public_url)
@@ -182,7 +192,22 @@ def _event_routes(parts: Parts, guards: Guards, lists: Lists) -> list[Route]:
     )
 
 
-def _operator_routes(parts: Parts, health: Health, signing: Signing) -> list[Route]:
+def _admin_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Route]:
+    """For operators: a key with ``full-admin``, or a signed-in administrator."""
+    from hogsend.access import keys_api
+    from hogsend.access.admin_guard import AdminGuard
+
+    guard = AdminGuard(
+        guards,
+        sessions=signing.sessions,
+        cookie=signing.cookie,
+        origins=signing.origins,
+        limits=guards.limits,
+    )
+    return keys_api.routes(keys_api.KeysApi(db=parts.db, clock=parts.clock), guard)
+
+
+def _studio_routes(parts: Parts, health: Health, signing: Signing) -> list[Route]:
     """Sign-in and Studio."""
     from hogsend.access import auth_api
     from hogsend.studio import wiring as studio
@@ -208,3 +233,25 @@ def _operator_routes(parts: Parts, health: Health, signing: Signing) -> list[Rou
             )
         ),
     ]
+
+
+def _metrics_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Route]:
+    """``GET /metrics`` of this process for administrators, beside the open port of its own."""
+    metrics = parts.metrics
+    if metrics is None:
+        return []
+    from hogsend.access.admin_guard import AdminGuard
+
+    def get_metrics(req: Request, resp: Response) -> None:
+        resp.data = metrics.render()
+        resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
+        resp.set_header("Cache-Control", "no-store")
+
+    guard = AdminGuard(
+        guards,
+        sessions=signing.sessions,
+        cookie=signing.cookie,
+        origins=signing.origins,
+        limits=None,
+    )
+    return [Route(method="GET", path="/metrics", handler=get_metrics, guard=guard)]

@@ -12,10 +12,12 @@ from hogsend.email import wiring
 from hogsend.email.mailer import Mailer
 from hogsend.email.queue import SendQueue, SendTopic
 from hogsend.email.redrive import Redrive
+from hogsend.email.reset_mail import ResetMails
 from hogsend.email.tasks import email_tasks
 from hogsend.kernel.ids import uuid7
 from hogsend.orchestrator.port import Submitter, Task
 from hogsend.preferences.lists import RESERVED, ListRegistry
+from hogsend.studio import urls
 from hogsend.web.route import Route
 
 _QUEUE_THREADS = 4
@@ -56,7 +58,13 @@ def build_queue(parts: Parts, mailer: Mailer, submitter: Submitter) -> MailQueue
     return MailQueue(topic=SendTopic(submitter=submitter), tasks=email_tasks(queue, redrive))
 
 
-def email_routes(parts: Parts, guards: Guards) -> list[Route]:
+def build_reset_mails(parts: Parts, mailer: Mailer) -> ResetMails:
+    """How a forgotten Studio password is mailed."""
+    page = f"{parts.settings.better_auth_url}{urls.RESET}"
+    return ResetMails(mailer, page=page, poke=parts.nudge.poke)
+
+
+def email_routes(parts: Parts, guards: Guards, mailer: Mailer) -> list[Route]:
     """``POST /v1/emails``."""
     from hogsend.email import api
 
@@ -64,7 +72,7 @@ def email_routes(parts: Parts, guards: Guards) -> list[Route]:
     return api.routes(
         api.EmailsApi(
             db=parts.db,
-            mailer=build_mailer(parts),
+            mailer=mailer,
             nudge=parts.nudge,
             is_category=lambda category: _is_category(lists, category),
         ),

@@ -86,10 +86,11 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
     closing.callback(kv.close)
     nudge = Nudge(db)
     closing.callback(nudge.close)
-    metrics = build_metrics(settings, db, mode=mode)
+    clock = SystemClock()
+    metrics = build_metrics(settings, db, kv, clock, mode=mode)
     return Parts(
         settings=settings,
-        clock=SystemClock(),
+        clock=clock,
         app=app,
         registry=registry,
         db=db,

@@ -12,9 +12,11 @@ from hogsend import __version__
 from hogsend.container import mail_returns
 from hogsend.container.engine import build_orchestrator
 from hogsend.container.mail import build_mailer, build_queue
+from hogsend.container.metrics import timed
 from hogsend.container.parts import Parts, lay
 from hogsend.db import Database
 from hogsend.db.schema_version import SchemaStatus, probe
+from hogsend.idempotency.tasks import idempotency_tasks
 from hogsend.journeys.wiring import Journeys, build_journeys
 from hogsend.kernel.ids import uuid7
 from hogsend.kv.beat import HeartbeatThread
@@ -52,7 +54,7 @@ class WorkerContainer:
     @property
     def tasks(self) -> list[Task]:
         """Everything the engine may run here."""
-        return [*self.journeys.tasks, *self.builtin_tasks]
+        return timed(self.parts.metrics, [*self.journeys.tasks, *self.builtin_tasks])
 
     def read_schema(self) -> SchemaStatus:
         """The engine track; raises DatabaseError. The client track never holds a worker up."""
@@ -103,7 +105,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
     return WorkerContainer(
         parts=parts,
         journeys=journeys,
-        builtin_tasks=[*journeys.builtin_tasks, *mail.tasks],
+        builtin_tasks=[*journeys.builtin_tasks, *mail.tasks, *idempotency_tasks(parts.db)],
         orchestrator=orchestrator,
         relay=Relay(
             parts.db,

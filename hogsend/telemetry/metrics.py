@@ -46,6 +46,13 @@ class Metrics:
             ("journey", "outcome"),
             registry=registry,
         )
+        self._tasks = Histogram(
+            "hogsend_task_seconds",
+            "Time of one run of a task (an advance carries many enrollments), by task and outcome.",
+            ("task", "outcome"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
         self._requests = Histogram(
             "hogsend_http_request_seconds",
             "Time from request to response, by method, route and status class.",
@@ -80,6 +87,18 @@ class Metrics:
             seconds
         )
 
+    def observe_task(self, *, task: str, outcome: str, seconds: float) -> None:
+        """``outcome`` is ``ok`` or ``error``."""
+        self._tasks.labels(task=task, outcome=outcome).observe(seconds)
+
+    def watch_waits(self, read: Callable[[], WaitGauges]) -> None:
+        """Read waits and enrollments whenever somebody scrapes."""
+        self.registry.register(_Watch(lambda: _wait_families(read())))
+
+    def watch_workers(self, read: Callable[[], int]) -> None:
+        """Count living workers whenever somebody scrapes."""
+        self.registry.register(_Watch(lambda: _worker_families(read())))
+
     def watch_outbox(self, read: Callable[[], OutboxGauges]) -> None:
         """Read the outbox whenever somebody scrapes; a failing read leaves the gauges out."""
         self.registry.register(_Watch(lambda: _outbox_families(read())))
@@ -109,6 +128,30 @@ class OutboxGauges(Protocol):
     @property
     def oldest_seconds(self) -> float:
         """Age of the oldest waiting row."""
+        ...
+
+
+class WaitGauges(Protocol):
+    """What ``ops.overview`` measures."""
+
+    @property
+    def waiting(self) -> int:
+        """Open waits."""
+        ...
+
+    @property
+    def due(self) -> int:
+        """Open waits whose time has come."""
+        ...
+
+    @property
+    def late_seconds(self) -> float:
+        """How long the oldest of them has been due."""
+        ...
+
+    @property
+    def under_way(self) -> int:
+        """Enrollments that have not ended."""
         ...
 
 
@@ -213,6 +256,23 @@ def _outbox_families(outbox: OutboxGauges) -> Iterator[Metric]:
         "hogsend_outbox_oldest_age_seconds",
         "Age of the oldest waiting row.",
         outbox.oldest_seconds,
+    )
+
+
+def _wait_families(waits: WaitGauges) -> Iterator[Metric]:
+    yield GaugeMetricFamily("hogsend_waits_open_rows", "People who wait.", waits.waiting)
+    yield GaugeMetricFamily("hogsend_waits_due_rows", "Waits whose time has come.", waits.due)
+    yield GaugeMetricFamily(
+        "hogsend_waits_late_seconds", "How long the oldest due wait is due.", waits.late_seconds
+    )
+    yield GaugeMetricFamily(
+        "hogsend_enrollments_under_way_rows", "Enrollments that have not ended.", waits.under_way
+    )
+
+
+def _worker_families(alive: int) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "hogsend_workers_alive", "Workers that gave a sign of life within 30 s.", alive
     )
 
 

@@ -49,6 +49,25 @@ def test_api_and_worker_with_one_environment_serve_their_own_metrics(instance: I
     completed = labels(journey="straight", outcome="completed")
     assert worker["hogsend_journey_advances_total", completed] == 1
     assert worker["hogsend_outbox_parked_rows", labels()] == 0
+    assert worker["hogsend_waits_open_rows", labels()] == 0
+    assert worker["hogsend_waits_late_seconds", labels()] == 0
+    assert worker["hogsend_workers_alive", labels()] == 1
+    assert worker["hogsend_task_seconds_count", labels(task="journey-straight", outcome="ok")] == 1
+
+
+def test_metrics_of_the_api_are_shown_to_administrators_only(instance: Instance) -> None:
+    instance.engine = {
+        **instance.engine,
+        "HOGSEND_METRICS_PORT": str(free_port()),
+        "ADMIN_API_KEY": "metrics-key",
+    }
+    instance.start_api()
+    url = f"http://127.0.0.1:{instance.port}/metrics"
+
+    assert HTTP.request("GET", url).status == 401
+    answer = HTTP.request("GET", url, headers={"Authorization": "Bearer metrics-key"})
+    assert answer.status == 200
+    assert b"hogsend_build_info" in answer.data
 
 
 def test_metrics_are_not_served_unless_wanted(instance: Instance) -> None:
