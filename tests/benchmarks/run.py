@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import (
+    bench_email,
     bench_identity,
     bench_ingest,
     bench_journeys,
@@ -20,6 +21,7 @@ from tests.benchmarks.report import Result, machine, write_json
 from tests.benchmarks.stack import Stack, running_stack
 
 _BENCHES: Mapping[str, Callable[[Stack], Iterator[Result]]] = {
+    "email": bench_email.run,
     "identity": bench_identity.run,
     "ingest": bench_ingest.run,
     "journeys": bench_journeys.run,
