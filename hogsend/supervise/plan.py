@@ -52,9 +52,9 @@ class Plan:
         return f"http://localhost:{self.settings.port}"
 
     @property
-    def database_url(self) -> str | None:
-        """The database, unless its URL is in a file."""
-        return self.environ.get("DATABASE_URL") or None
+    def database_url(self) -> str:
+        """The database, embedded or yours."""
+        return self.environ.get("DATABASE_URL") or self.settings.database_url
 
 
 def make_plan(settings: Settings, environ: Mapping[str, str], data_dir: Path) -> Plan:

@@ -33,6 +33,17 @@ def test_plan_with_servers_of_your_own_runs_none(tmp_path: Path) -> None:
     assert planning.EMBEDDED_DATABASE not in plan.environ
 
 
+def test_plan_knows_a_database_whose_address_is_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "dsn"
+    file.write_text("postgresql://u:p@elsewhere.test/d\n")
+    given = {"DATABASE_URL_FILE": str(file), "REDIS_URL": _SERVERS["REDIS_URL"]}
+
+    plan = make_plan(load(given, mode="supervisor"), given, tmp_path)
+
+    assert plan.database_url == "postgresql://u:p@elsewhere.test/d"
+    assert "postgres" not in plan.programs
+
+
 def test_plan_keeps_its_secret_private_and_the_same(tmp_path: Path) -> None:
     first, second = _plan(tmp_path), _plan(tmp_path)
 
