@@ -13,7 +13,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class TokenQuery(Query):
-    """The token of the link; valid for 30 days."""
+    """The token of the link; valid for two years."""
 
     token: str | None = None
 
@@ -81,4 +81,21 @@ POST_PREFERENCES_PAGE = RouteDoc(
         303: Answer(description="Back to the page", media_type=None),
         400: _BAD_LINK,
     },
+)
+GET_CONFIRM = RouteDoc(
+    summary="Ask before joining a list with double opt-in",
+    tag=_TAG,
+    security="link",
+    query=TokenQuery,
+    answers={200: _PAGE, 400: _BAD_LINK},
+)
+POST_CONFIRM = RouteDoc(
+    summary="Join the list and keep the proof",
+    tag=_TAG,
+    security="link",
+    query=TokenQuery,
+    body=UnsubscribeForm,
+    body_media_type=_FORM,
+    is_body_required=False,
+    answers={200: _PAGE, 400: _BAD_LINK},
 )

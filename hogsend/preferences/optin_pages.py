@@ -8,6 +8,7 @@ from hogsend.db import Database
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.networks import truncate_ip
 from hogsend.kernel.tokens import TokenError
+from hogsend.preferences import descriptions as docs
 from hogsend.preferences import optin
 from hogsend.preferences.lists import ListRegistry
 from hogsend.preferences.optin import CONFIRM_PATH, Confirmation, ConfirmLinks
@@ -48,6 +49,7 @@ class ConfirmPages:
 
     def post(self, req: Request, resp: Response) -> None:
         """Join, and keep the proof. A link that was used joins nobody again."""
+        req.body()  # says nothing, but must not be left in the connection
         words = self.pages.words(req)
         wish = self._wish(req, resp, words)
         if wish is None:
@@ -93,6 +95,6 @@ class ConfirmPages:
 def routes(pages: ConfirmPages) -> list[Route]:
     """Open routes."""
     return [
-        Route(method="GET", path=CONFIRM_PATH, handler=pages.get),
-        Route(method="POST", path=CONFIRM_PATH, handler=pages.post),
+        Route(method="GET", path=CONFIRM_PATH, handler=pages.get, doc=docs.GET_CONFIRM),
+        Route(method="POST", path=CONFIRM_PATH, handler=pages.post, doc=docs.POST_CONFIRM),
     ]

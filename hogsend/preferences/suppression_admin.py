@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from hogsend.access.guards import Guards
 from hogsend.db import Executor
 from hogsend.kernel.wire_json import iso_z
-from hogsend.preferences.suppression import SuppressedPerson, list_suppressions
+from hogsend.preferences.suppression import Reason, SuppressedPerson, list_suppressions
+from hogsend.web.describe import Answer, RouteDoc
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Route
 
@@ -23,6 +26,31 @@ class SuppressionsQuery(BaseModel):
     type: Literal["bounced", "unsubscribed", "complained"] | None = None
     limit: int = Field(default=50, ge=1, le=200)
     offset: int = Field(default=0, ge=0)
+
+
+class SuppressionRow(BaseModel):
+    """One address; ``id`` and ``userId`` are null without a preference row."""
+
+    id: UUID | None
+    userId: str | None
+    email: str
+    unsubscribedAll: bool
+    suppressed: bool
+    bounceCount: int
+    categories: dict[str, bool]
+    suppressedAt: datetime | None
+    lastBounceAt: datetime | None
+    reason: Reason | None
+    updatedAt: datetime
+
+
+class SuppressionsAnswer(BaseModel):
+    """A page."""
+
+    suppressions: list[SuppressionRow]
+    total: int
+    limit: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +77,15 @@ class SuppressionsApi:
 
 def routes(api: SuppressionsApi, guards: Guards) -> list[Route]:
     """Operators only."""
-    return [Route(method="GET", path=PATH, handler=api.get, guard=guards.admin())]
+    return [Route(method="GET", path=PATH, handler=api.get, guard=guards.admin(), doc=_GET)]
+
+
+_GET = RouteDoc(
+    summary="Who gets no mail, and why",
+    tag="Suppressions",
+    query=SuppressionsQuery,
+    answers={200: Answer(description="Last changed first", model=SuppressionsAnswer)},
+)
 
 
 def _to_wire(person: SuppressedPerson) -> dict[str, Any]:

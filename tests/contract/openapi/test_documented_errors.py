@@ -22,6 +22,8 @@ from hogsend.container.api import ApiContainer
 from hogsend.db import Query
 from hogsend.idempotency import store as idempotency_store
 from hogsend.kernel.tokens import UnsubscribeClaims
+from hogsend.preferences.models import Person
+from hogsend.preferences.optin import CONFIRM_PATH, Confirmation, ConfirmLinks
 from hogsend.web.describe import DescribedGuard
 from hogsend.web.openapi import statuses_of
 from hogsend.web.route import Route
@@ -253,14 +255,23 @@ def _send_well(dead: Caller, route: Route) -> None:
     if route.doc.query is not None:
         query = "userId=u&email=a%40b.example"
         if "token" in route.doc.query.model_json_schema()["properties"]:
-            query = f"token={_link_token(dead.container)}"
+            query = f"token={_link_token(dead.container, route)}"
     more: dict[str, Any] = {}
     if route.doc.body_media_type != "application/json" and route.doc.body is not None:
         more = {"body": b"comment=x&do=all_off", "content_type": route.doc.body_media_type}
     dead.usual(route, query=query, list_id="in_app", **more)
 
 
-def _link_token(container: ApiContainer) -> str:
+def _link_token(container: ApiContainer, route: Route) -> str:
+    if route.path == CONFIRM_PATH:
+        wish = Confirmation(
+            id=uuid4(),
+            list_id="news",
+            person=Person(user_id="u", email="a@b.example"),
+            requested_at=container.parts.clock.now(),
+            confirmed_at=None,
+        )
+        return ConfirmLinks("", container.parts.signer).url(wish).partition("token=")[2]
     claims = UnsubscribeClaims(external_id="u", email="a@b.example", action="unsubscribe")
     parts = container.parts
     return parts.signer.mint_unsubscribe_token(
