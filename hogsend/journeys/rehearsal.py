@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 from structlog.testing import capture_logs
 
 from hogsend.db import Query
 from hogsend.email.models import SendRequest, SendResult
+from hogsend.events.models import Ingested, NewEvent
+from hogsend.journeys.effects.connector import Connector, ConnectorCall
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment, NewWait
 from hogsend.journeys.runtime.offload import Offload
@@ -17,6 +19,7 @@ from hogsend.journeys.runtime.passage import Passage, Services
 from hogsend.journeys.runtime.replay import replay
 from hogsend.journeys.runtime.signals import Lost, suspend
 from hogsend.kernel.clock import Clock
+from hogsend.kernel.wire_json import JsonValue
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,10 +57,19 @@ async def rehearse(
     """
     stage = _Stage()
     passages: list[Passage] = []
-    services = Services(db=stage, offload=stage, mailer=stage, clock=clock)
+    services = Services(
+        db=stage,
+        offload=stage,
+        mailer=stage,
+        clock=clock,
+        ingest=stage.ingest,
+        connectors=_AnyName(stage),
+    )
+    # What a drift policy would do is for the caller to say.
+    tolerant = replace(definition, meta=replace(definition.meta, on_drift="continue"))
     with capture_logs():
         settlement = await replay(
-            enrollment, definition, services, attempts=1, on_start=passages.append
+            enrollment, tolerant, services, attempts=1, on_start=passages.append
         )
     unvisited = tuple(step.key for step in passages[0].journal.unvisited())
     if settlement is None:
@@ -70,31 +82,71 @@ async def rehearse(
     )
 
 
+class _Unreachable(RuntimeError):
+    """The stage ends a rehearsal before anything of it is called."""
+
+
+class _Everything(frozenset[str]):
+    """Has every action."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 class _Stage(Offload):
     """Stands in for everything outside: the first request ends the rehearsal."""
+
+    actions: frozenset[str] = _Everything()
 
     def __init__(self) -> None:
         self.wanted: str | None = None
 
     def run(self, query: Query, /, **params: object) -> list[tuple[Any, ...]]:
-        raise RuntimeError(f"a rehearsal has no database for {query.name}")
+        raise _Unreachable(query.name)
 
     def send(self, request: SendRequest) -> SendResult:
-        raise RuntimeError(f"a rehearsal sends no {request.template}")
+        raise _Unreachable(request.template)
+
+    def ingest(self, event: NewEvent) -> Ingested:
+        raise _Unreachable(event.name)
+
+    def call(self, call: ConnectorCall) -> JsonValue:
+        raise _Unreachable(call.action)
 
     async def query(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Never answers."""
-        await self._end(call, args)
+        await self._end(f"ask {getattr(call, '__name__', call)}")
 
     async def effect(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Never happens."""
-        await self._end(call, args)
+        await self._end(_words(args[0] if args else call))
 
     def close(self) -> None:
         """Nothing runs."""
 
-    async def _end(self, call: object, args: tuple[object, ...]) -> NoReturn:
-        mails = [arg.template for arg in args if isinstance(arg, SendRequest)]
-        what = f"send {mails[0]!r}" if mails else str(getattr(call, "__name__", call))
+    async def _end(self, what: str) -> NoReturn:
         self.wanted = f"it would {what}"
         await suspend(Lost())
+
+
+class _AnyName(dict[str, Connector]):
+    """Every connector there could be."""
+
+    def __init__(self, stage: _Stage) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def get(self, key: str, default: object = None) -> Connector:
+        """The stage, whatever the name."""
+        return self._stage
+
+
+def _words(request: object) -> str:
+    match request:
+        case SendRequest():
+            return f"send {request.template!r}"
+        case NewEvent():
+            return f"trigger {request.name!r}"
+        case ConnectorCall():
+            return f"call {request.action!r}"
+    return f"do {getattr(request, '__name__', request)}"

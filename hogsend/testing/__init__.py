@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hogsend.testing.connectors import FakeConnector
     from hogsend.testing.journey_test import JourneyTest, assert_replay_safe
     from hogsend.testing.mailbox import Mail, Mailbox
     from hogsend.testing.people import Deed, History, Passenger, Person, TimelineEntry
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Deed",
+    "FakeConnector",
     "History",
     "JourneyTest",
     "Mail",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOMES = {
     "Deed": "people",
+    "FakeConnector": "connectors",
     "History": "people",
     "JourneyTest": "journey_test",
     "Mail": "mailbox",

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hogsend.email.policy import SendPolicy
+from hogsend.journeys.effects.connector import Connector
 from hogsend.journeys.meta import JourneyMeta
+from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.kernel.wire_json import JsonValue
 from hogsend.testing.lookup import find_app
 from hogsend.testing.mailbox import Mail, Mailbox
@@ -43,11 +45,20 @@ class JourneyTest:
         email: str = "user-1@example.com",
         policy: SendPolicy | None = None,
         with_others: bool = False,
+        connectors: Mapping[str, Connector] | None = None,
+        send_window: SendWindow | None = None,
         **person: Any,
     ) -> None:
         found, self.journey_id = find_app(journey, app)
         journeys = None if with_others else [self.journey_id]
-        self.world = World(found, now=now, journeys=journeys, policy=policy)
+        self.world = World(
+            found,
+            now=now,
+            journeys=journeys,
+            policy=policy,
+            connectors=connectors,
+            send_window=send_window,
+        )
         self.person: Person = self.world.person(user_id, email=email, **person)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hogsend.conditions import evaluate, list_from_json
@@ -34,6 +35,14 @@ class Memory:
         self.skips: list[tuple[str, Person, str]] = []
         self.switched_off: set[str] = set()
         self._numbers = 0
+
+    def person(self, user_id: str, **fields: Any) -> Person:
+        """Somebody by user id, made when they do not exist; ``fields`` are those of Person."""
+        found = next((p for p in self.people if p.user_id == user_id), None)
+        if found is None:
+            found = Person(user_id=user_id, **fields)
+            self.people.append(found)
+        return found
 
     def promise(
         self,
@@ -255,7 +264,9 @@ class Memory:
         del self.promises[outbox_id]
         passenger.status, passenger.attempt = settlement.status, 0
         passenger.wait = None if settlement.wait is None else OpenWait(new=settlement.wait)
-        if settlement.status == "exited":
+        if settlement.status == "completed":
+            passenger.completed_at = self.clock.now()
+        elif settlement.status == "exited":
             passenger.exit_reason = settlement.reason
         missed = self._missed(passenger)
         if missed is not None and passenger.wait is not None:

@@ -92,6 +92,7 @@ class Passenger:
     node: str = "start"
     error: str | None = None
     exit_reason: str | None = None
+    completed_at: datetime | None = None
     steps: list[Step] = field(default_factory=list)
     wait: OpenWait | None = None
 

@@ -13,19 +13,23 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from structlog.testing import capture_logs
 
 from hogsend.email.models import SendRequest, SendResult
+from hogsend.events.models import Ingested, NewEvent
 from hogsend.journeys import store
+from hogsend.journeys.effects.connector import ConnectorCall
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment, NewWait, Settlement, Step
 from hogsend.journeys.runtime.passage import Passage, Services
 from hogsend.journeys.runtime.replay import replay
 from hogsend.kernel.clock import VirtualClock
+from hogsend.kernel.ids import uuid7
+from hogsend.kernel.wire_json import JsonValue
 from hogsend.testing.desk import Desk, NoDatabase
 from hogsend.testing.turns import WatchedCoroutine
 from hogsend.testing.watch import ReplayProblem, TurnWatch
@@ -54,17 +58,34 @@ def find_replay_problems(world: World) -> list[ReplayProblem]:
     return list(problems.values())
 
 
-@dataclass(slots=True)
-class _Refused:
-    """A mailer that remembers what it was asked, and answers what was recorded before."""
+class _Outside:
+    """Everything a journey can do outside, remembered and answered from what happened before."""
 
-    known: dict[str, SendResult]
-    asked: list[str] = field(default_factory=list)
+    def __init__(self, world: World) -> None:
+        self._mails = dict(world.mailbox.results)
+        self._events = dict(world.arrivals.stored)
+        self._calls = {k: v for c in world.connectors.values() for k, v in c.results.items()}
+        self.actions: frozenset[str] = frozenset().union(
+            *(connector.actions for connector in world.connectors.values())
+        )
+        self.asked: list[str] = []
 
     def send(self, request: SendRequest) -> SendResult:
         key = request.idempotency_key or ""
         self.asked.append(key)
-        return self.known.get(key, SendResult(status="sent"))
+        return self._mails.get(key, SendResult(status="sent"))
+
+    def ingest(self, event: NewEvent) -> Ingested:
+        key = event.idempotency_key or ""
+        self.asked.append(key)
+        known = self._events.get(key)
+        return known or Ingested(
+            stored=True, event_id=uuid7(), contact_id=None, contact_key="", exits=(), promised=0
+        )
+
+    def call(self, call: ConnectorCall) -> JsonValue:
+        self.asked.append(call.key)
+        return self._calls.get(call.key)
 
 
 class _Checker:
@@ -86,12 +107,12 @@ class _Checker:
             await self._cancel_inside(steps, index)
 
     async def _again(self, steps: Sequence[Step]) -> None:
-        mailer = self._mailer()
-        settlement = await self._replay(steps, self._services(mailer))
-        if mailer.asked and self._record.settlement.status == "failed":
+        outside = _Outside(self._world)
+        settlement = await self._replay(steps, self._services(outside))
+        if outside.asked and self._record.settlement.status == "failed":
             return  # the effect failed, so nothing of it was recorded
-        if mailer.asked:
-            self._wrong(f"sends again what was sent: {', '.join(mailer.asked)}")
+        if outside.asked:
+            self._wrong(f"sends again what was sent: {', '.join(outside.asked)}")
         if settlement is not None and settlement.steps:
             keys = ", ".join(step.key for step in settlement.steps)
             self._wrong(f"does not come to the same steps: {keys} is new")
@@ -101,14 +122,16 @@ class _Checker:
         """The effect happened, its record was lost: the same key must be used again."""
         lost = steps[index]
         kept = [s for s in steps if s is not lost]
-        settlement = await self._replay(kept, self._services(self._mailer()))
+        settlement = await self._replay(kept, self._services(_Outside(self._world)))
         if settlement is None or lost.key not in {step.key for step in settlement.steps}:
             self._wrong(f"a crash behind {lost.key!r} leads to another path")
 
     async def _cancel_inside(self, steps: Sequence[Step], index: int) -> None:
         """A stopping worker cancels: whatever the function catches, it must not go on."""
         kept = [s for s in steps if s is not steps[index]]
-        services = replace(self._services(self._mailer()), offload=_Cancelling(self._answers()))
+        services = replace(
+            self._services(_Outside(self._world)), offload=_Cancelling(self._answers())
+        )
         task = asyncio.ensure_future(self._replay(kept, services))
         try:
             await task
@@ -163,7 +186,8 @@ class _Checker:
         def run(user: Any, ctx: Any) -> Any:
             return WatchedCoroutine(definition.run(user, ctx), turn, closing, self._returned)
 
-        return replace(definition, run=run)
+        # A journal without an effect looks like drift; its policy is not the question here.
+        return replace(definition, run=run, meta=replace(definition.meta, on_drift="continue"))
 
     def _remember(self, passage: Passage) -> None:
         self._passage = passage
@@ -176,12 +200,14 @@ class _Checker:
                 "goes on after ctx.exit; let JourneyExit pass, except Exception is wide enough",
             )
 
-    def _services(self, mailer: _Refused) -> Services:
+    def _services(self, outside: _Outside) -> Services:
         later = VirtualClock(self._world.clock.now() + _LATER)
         return replace(
             self._world.services({}),
             db=NoDatabase(),
-            mailer=mailer,
+            mailer=outside,
+            ingest=outside.ingest,
+            connectors=dict.fromkeys(self._world.connectors, outside),
             clock=later,
             offload=Desk(self._answers()),
         )
@@ -189,9 +215,6 @@ class _Checker:
     def _answers(self) -> dict[Callable[..., Any], Callable[..., Any]]:
         answers = self._world.answers()
         return {**answers, store.record_steps: lambda *args, **kwargs: True}
-
-    def _mailer(self) -> _Refused:
-        return _Refused(dict(self._world.mailbox.results))
 
     def _first_fresh(self, steps: Sequence[Step]) -> int:
         return len(self._record.settlement.enrollment.steps)

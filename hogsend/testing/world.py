@@ -18,20 +18,25 @@ from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.policy import SendPolicy
 from hogsend.email.templates.registry import TemplateRegistry
 from hogsend.errors import InvalidInput
-from hogsend.events.models import ExitResult, Ingested, NewEvent
 from hogsend.journeys import store
+from hogsend.journeys.effects.connector import Connector
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Begun, Item, Settled, Settlement, Step
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
 from hogsend.journeys.runtime.passage import Services
+from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
-from hogsend.kernel.wire_json import JsonValue, dumps, loads
+from hogsend.kernel.wire_json import JsonValue
 from hogsend.outbox import store as outbox
+from hogsend.testing.arrivals import Arrivals
+from hogsend.testing.connectors import RecordedConnector
 from hogsend.testing.desk import Desk, NoDatabase
+from hogsend.testing.diary import Diary
 from hogsend.testing.mailbox import Mailbox
 from hogsend.testing.memory import Memory
+from hogsend.testing.memory_reads import MemoryReads
 from hogsend.testing.people import Passenger, PastEvent, Person, Promise, TimelineEntry
 from hogsend.testing.turns import LoopBreaker, WatchedCoroutine
 
@@ -54,7 +59,8 @@ class AdvanceRecord:
 class World:
     """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
 
-    Close it when done; it is a context manager too.
+    ``timezone`` and ``send_window`` are the defaults of ``ctx.when``; what stops mail is in
+    ``policy``. Close it when done; it is a context manager too.
     """
 
     def __init__(
@@ -64,6 +70,9 @@ class World:
         now: datetime = BEGINNING,
         journeys: Sequence[str] | None = None,
         policy: SendPolicy | None = None,
+        connectors: Mapping[str, Connector] | None = None,
+        timezone: str = "UTC",
+        send_window: SendWindow | None = None,
         options: AdvanceOptions | None = None,
     ) -> None:
         app.check()
@@ -71,9 +80,13 @@ class World:
         self.clock = VirtualClock(now)
         self.memory = Memory(self.clock)
         self.registry = JourneyRegistry(app, journeys)
-        self.timeline: list[TimelineEntry] = []
+        self.diary = Diary(self.clock)
+        self.arrivals = Arrivals(self.memory, self.registry, self.diary)
         self.advances: list[AdvanceRecord] = []
         self.breaker = LoopBreaker()
+        self.connectors = {name: RecordedConnector(c) for name, c in (connectors or {}).items()}
+        self._timezone = timezone
+        self._send_window = send_window
         self.mailbox = Mailbox(
             templates=TemplateRegistry.load(app.template_dirs),
             clock=self.clock,
@@ -100,10 +113,22 @@ class World:
         self._runner.close()
         self.breaker.close()
 
+    @property
+    def timeline(self) -> list[TimelineEntry]:
+        """What happened so far."""
+        return self.diary.entries
+
     def services(self, answers: Mapping[Callable[..., Any], Callable[..., Any]]) -> Services:
         """What the runtime reaches outside itself with, in this world."""
         return Services(
-            db=NoDatabase(), offload=Desk(answers), mailer=self.mailbox, clock=self.clock
+            db=NoDatabase(),
+            offload=Desk(answers),
+            mailer=self.mailbox,
+            clock=self.clock,
+            ingest=self.arrivals.ingest,
+            connectors=self.connectors,
+            timezone=self._timezone,
+            send_window=self._send_window,
         )
 
     def answers(self) -> dict[Callable[..., Any], Callable[..., Any]]:
@@ -113,15 +138,12 @@ class World:
             store.settle_advances: self._settle,
             store.record_steps: self.memory.record_steps,
             outbox.renew: lambda ids, *, holder, lease: list(ids),
+            **MemoryReads(self.memory, self.mailbox).answers(),
         }
 
     def person(self, user_id: str, **fields: Any) -> Person:
         """Somebody by user id, made when they do not exist; ``fields`` are those of Person."""
-        found = next((p for p in self.memory.people if p.user_id == user_id), None)
-        if found is None:
-            found = Person(user_id=user_id, **fields)
-            self.memory.people.append(found)
-        return found
+        return self.memory.person(user_id, **fields)
 
     def find_address(self, address: str) -> Person | None:
         """Whose address it is."""
@@ -138,33 +160,11 @@ class World:
         occurred_at: datetime | None = None,
     ) -> PastEvent:
         """Something happens to somebody now; everything that follows at once has happened after."""
-        past = self._happen(
+        past = self.arrivals.happen(
             person, event, properties or {}, groups=groups, source=source, occurred_at=occurred_at
         )
         self.drain()
         return past
-
-    def ingest(self, event: NewEvent) -> Ingested:
-        """What ``Ingest.ingest`` does, for events that journeys cause."""
-        person = self._resolve(event)
-        past = self._happen(
-            person,
-            event.name,
-            event.properties,
-            groups=event.groups,
-            source=event.source,
-            occurred_at=event.occurred_at,
-        )
-        if event.contact_properties:
-            _patch(person, event.contact_properties)
-        return Ingested(
-            stored=True,
-            event_id=past.id,
-            contact_id=person.contact_id,
-            contact_key=person.user_id,
-            exits=(),
-            promised=0,
-        )
 
     def go_to(self, instant: datetime) -> None:
         """Let time pass, stopping at everything that falls due on the way."""
@@ -196,18 +196,6 @@ class World:
         """Run something on the world's event loop."""
         return self._runner.run(coroutine)
 
-    def note(self, person: Person, journey_id: str | None, what: str, detail: str = "") -> None:
-        """A line of the timeline."""
-        self.timeline.append(
-            TimelineEntry(
-                at=self.clock.now(),
-                user_id=person.user_id,
-                journey_id=journey_id,
-                what=what,
-                detail=detail,
-            )
-        )
-
     async def _fulfil(self, promise: Promise) -> None:
         definition = self.registry.find(promise.journey_id)
         assert definition is not None
@@ -222,84 +210,15 @@ class World:
         due = (p for p in self.memory.promises.values() if p.due_at <= self.clock.now())
         return min(due, key=lambda p: p.id, default=None)
 
-    def _happen(
-        self,
-        person: Person,
-        event: str,
-        properties: Mapping[str, JsonValue],
-        *,
-        groups: Mapping[str, str] | None,
-        source: str,
-        occurred_at: datetime | None,
-    ) -> PastEvent:
-        # Through JSON, as over HTTP: a tuple becomes a list, an object that is no JSON fails here.
-        bag = loads(dumps(dict(properties)))
-        assert isinstance(bag, dict)
-        now = self.clock.now()
-        past = PastEvent(
-            id=uuid7(),
-            person=person,
-            name=event,
-            properties=bag,
-            groups=dict(person.groups if groups is None else groups),
-            source=source,
-            occurred_at=occurred_at or now,
-            received_at=now,
-        )
-        self.memory.events.append(past)
-        self.note(person, None, "event", _with_properties(event, bag))
-        matches = self.registry.match(event, bag)
-        self._exit(past, {journey_id for journey_id, leaves in matches.exits if leaves})
-        self.memory.hear(past)
-        for journey_id in matches.starts:
-            self.memory.promise(journey_id, event=past)
-        return past
-
-    def _exit(self, event: PastEvent, journeys: set[str]) -> list[ExitResult]:
-        left = []
-        for passenger in self.memory.passengers.values():
-            is_theirs = passenger.person is event.person and passenger.journey_id in journeys
-            if is_theirs and passenger.is_live:
-                self.memory.leave(passenger, f"event:{event.name}")
-                self.note(event.person, passenger.journey_id, "exited", f"because of {event.name}")
-                left.append(
-                    ExitResult(
-                        journey_id=passenger.journey_id, state_id=str(passenger.id), exited=True
-                    )
-                )
-        return left
-
-    def _resolve(self, event: NewEvent) -> Person:
-        for person in self.memory.people:
-            if event.contact_id is not None:
-                if person.contact_id == event.contact_id:
-                    return person
-            elif person.user_id in (event.external_id, event.anonymous_id) or (
-                event.email is not None and person.email.lower() == event.email.lower()
-            ):
-                return person
-        key = event.external_id or event.anonymous_id or event.email or str(event.contact_id)
-        return self.person(key, email=event.email or "")
-
     def _begin(self, journey: JourneyDefinition, *args: Any, **kwargs: Any) -> list[Begun]:
         begun = self.memory.begin_advances(journey, *args, **kwargs)
         for entry in begun:
             if entry.verdict in ("skipped", "held_out"):
                 _, person, reason = self.memory.skips[-1]
-                self.note(person, journey.meta.id, "kept out", reason)
+                self.diary.note(person, journey.meta.id, "kept out", reason)
             elif entry.enrollment is not None:
-                self._note_begin(self.memory.passengers[entry.enrollment.id])
+                self.diary.begin(self.memory.passengers[entry.enrollment.id])
         return begun
-
-    def _note_begin(self, passenger: Passenger) -> None:
-        wait = passenger.wait
-        if passenger.attempt:
-            self.note(passenger.person, passenger.journey_id, "retried", passenger.error or "")
-        elif wait is None:
-            self.note(passenger.person, passenger.journey_id, "entered")
-        else:
-            why = f"{wait.event.name} came" if wait.event is not None else "time was up"
-            self.note(passenger.person, passenger.journey_id, "woke", f"{wait.new.label}: {why}")
 
     def _settle(self, journey_id: str, settlements: list[Settlement], **more: Any) -> list[Settled]:
         settled = self.memory.settle_advances(journey_id, settlements, **more)
@@ -312,17 +231,14 @@ class World:
                     definition=definition, settlement=settlement, steps=tuple(passenger.steps)
                 )
             )
-            self.note(passenger.person, journey_id, settlement.status, _ending(settlement))
+            self.diary.end(passenger, settlement)
         return settled
 
     def _note_mail(self, request: SendRequest, result: SendResult) -> None:
         passenger = self._passenger(request.journey_state_id)
         person = passenger.person if passenger else self.find_address(request.to.lower())
         if person is not None:
-            reason = f" ({result.reason})" if result.reason else ""
-            detail = f"{request.template} to {request.to}{reason}"
-            journey_id = passenger.journey_id if passenger else None
-            self.note(person, journey_id, f"mail {result.status}", detail)
+            self.diary.mail(person, passenger.journey_id if passenger else None, request, result)
 
     def _passenger(self, state_id: UUID | None) -> Passenger | None:
         return self.memory.passengers.get(state_id) if state_id is not None else None
@@ -342,23 +258,3 @@ def opened(app: App, **options: Any) -> Iterator[World]:
         yield world
     finally:
         world.close()
-
-
-def _ending(settlement: Settlement) -> str:
-    wait = settlement.wait
-    if wait is not None:
-        what = f"for {wait.event}" if wait.event else wait.kind
-        return f"{wait.label}: {what} until {wait.due_at:%Y-%m-%d %H:%M:%S}Z"
-    return settlement.error or settlement.reason or ""
-
-
-def _with_properties(event: str, properties: Mapping[str, JsonValue]) -> str:
-    return f"{event} {dumps(dict(properties))}" if properties else event
-
-
-def _patch(person: Person, patch: Mapping[str, JsonValue]) -> None:
-    for key, value in patch.items():
-        if value is None:
-            person.properties.pop(key, None)
-        else:
-            person.properties[key] = value

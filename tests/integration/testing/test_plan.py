@@ -39,6 +39,24 @@ async def one_mail_more(user: Any, ctx: Any) -> None:
     await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
 
 
+async def one_event_more(user: Any, ctx: Any) -> None:
+    await ctx.send_email("welcome")
+    await ctx.trigger("asked.again")
+    await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
+
+
+async def one_question_more(user: Any, ctx: Any) -> None:
+    await ctx.send_email("welcome")
+    if not await ctx.history.has_event("seen"):
+        await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
+
+
+async def one_call_more(user: Any, ctx: Any) -> None:
+    await ctx.send_email("welcome")
+    await ctx.connector("chat").call("post")
+    await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
+
+
 async def one_mail_less(user: Any, ctx: Any) -> None:
     await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
 
@@ -109,6 +127,9 @@ def test_plan_with_other_code_behind_the_wait_says_that_everybody_continues(
     ("run", "reason"),
     [
         (one_mail_more, "it would send 'getting-started' before its wait 'answer'"),
+        (one_event_more, "it would trigger 'asked.again' before its wait 'answer'"),
+        (one_question_more, "it would ask count_events before its wait 'answer'"),
+        (one_call_more, "it would call 'post' before its wait 'answer'"),
         (one_mail_less, "it no longer comes past 'send:welcome:welcome'"),
         (another_label, "it would wait at 'reply' instead of 'answer'"),
         (another_event, "the wait 'answer' is for something else now"),
