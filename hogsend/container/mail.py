@@ -45,6 +45,7 @@ def build_mailer(parts: Parts) -> Mailer:
             kv=parts.kv,
             observe=parts.metrics.count_send if parts.metrics else None,
             is_opt_in=mail_returns.build_lists(parts).is_opt_in,
+            read_test_state=mail_returns.build_watch(parts).read,
         )
     )
 
