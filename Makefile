@@ -33,7 +33,8 @@ test: $(VENV)/complete lint types floors ## every check and every test, on real 
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_OPTIONS)
 
 check: $(VENV)/complete lint types floors ## the fast half: lint, types, floors, unit tests
-	$(BIN)/python -m pytest -q -x tests/unit tests/architecture $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -q -x -n $(WORKERS) --dist loadfile tests/unit tests/architecture \
+		$(PYTEST_OPTIONS)
 
 lint: $(VENV)/complete
 	$(BIN)/ruff check .
