@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,6 +15,8 @@ from hogsend.db import Database, Executor, Query
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.events.ingest import Ingest
 from hogsend.events.models import Ingested, NewEvent
+from hogsend.journeys.announce import COMPLETED, FAILED, JourneyAnnouncer
+from hogsend.journeys.effects.connector import Connector
 from hogsend.journeys.models import Item
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
@@ -97,29 +99,48 @@ class World:
     attempts: int = 3
     batch: int = 50
     mailer: FakeMailer = field(default_factory=FakeMailer)
+    connectors: Mapping[str, Connector] = field(default_factory=dict)
+    timezone: str = "UTC"
 
     def __post_init__(self) -> None:
         self.app.check()
         self.registry = JourneyRegistry(self.app, None)
+        self.ingest = Ingest(db=self.database, matcher=self.registry, nudge=Silent(), new_id=uuid7)
         self.db = CountingExecutor(self.database)
         self.offload = Offload(query_threads=2, effect_threads=4)
         self.timer = Timer(self.db, poke=lambda: None, clock=SystemClock())
         self.advance = Advance(
             self.services(),
-            AdvanceOptions(lease=self.lease, attempts=self.attempts),
+            AdvanceOptions(
+                lease=self.lease,
+                attempts=self.attempts,
+                announced=frozenset(
+                    name for name in (COMPLETED, FAILED) if self.registry.hears(name)
+                ),
+            ),
             wakers=Wakers(poke=lambda: None, expect=self.timer.expect),
             new_id=uuid7,
         )
         self.runs = Runs()
         self.relay = Relay(
             self.database,
-            [JourneyTopic(registry=self.registry, submitter=self.runs, batch=self.batch)],
+            [
+                JourneyTopic(registry=self.registry, submitter=self.runs, batch=self.batch),
+                JourneyAnnouncer(ingest=self.ingest.ingest),
+            ],
             resubmit=timedelta(seconds=60),
         )
-        self.ingest = Ingest(db=self.database, matcher=self.registry, nudge=Silent(), new_id=uuid7)
 
     def services(self) -> Services:
-        return Services(db=self.db, offload=self.offload, mailer=self.mailer, clock=SystemClock())
+        return Services(
+            db=self.db,
+            offload=self.offload,
+            mailer=self.mailer,
+            clock=SystemClock(),
+            ingest=self.ingest.ingest,
+            connectors=self.connectors,
+            timezone=self.timezone,
+        )
 
     def send(self, name: str, user: str = "ada", **properties: Any) -> Ingested:
         """One event of one person, who has an address."""
@@ -149,7 +170,7 @@ class World:
         outcomes: dict[str, int] = {}
         while True:
             self.timer.move_due()
-            runs = self.claim()
+            runs = self.claim() or self.claim()  # the first claim may only have made events
             if not runs:
                 return outcomes
             for run in runs:

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from hogsend.app import App
+from hogsend.conditions.pattern import on
+from hogsend.email.models import SendRequest
+from hogsend.errors import Conflict, NotFound
+from hogsend.journeys import operate
+from hogsend.journeys.holdout import is_held_out
+from hogsend.journeys.meta import Entry, Holdout
+from hogsend.journeys.runtime.context import JourneyContext
+from hogsend.journeys.runtime.user import JourneyUser
+from tests.integration.journeys.conftest import MakeWorld
+from tests.integration.journeys.content import asker, napper, sleeper
+from tests.integration.journeys.world import World, state_ids
+
+pytestmark = pytest.mark.integration
+
+
+def waiting(make_world: MakeWorld) -> World:
+    world = make_world(asker())
+    world.send("start")
+    world.pump()
+    return world
+
+
+def test_cancel_ends_a_waiting_enrollment(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    (state,) = state_ids(world)
+
+    operate.cancel(world.database, state, reason="by Eve")
+    world.let_time_pass()
+
+    assert world.pump() == {}
+    assert world.state("status, exit_reason, current_node_id") == ("exited", "by Eve", "end-exited")
+    with pytest.raises(Conflict, match="is over already: it is exited"):
+        operate.cancel(world.database, state)
+    with pytest.raises(NotFound):
+        operate.cancel(world.database, uuid4())
+
+
+def test_skip_wait_goes_on_as_after_a_timeout(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    (state,) = state_ids(world)
+
+    assert operate.skip_wait(world.database, state) == "answer"
+
+    assert world.pump() == {"completed": 1}
+    assert world.mailer.delivered == ["question", "got-nothing"]
+    with pytest.raises(Conflict, match="does not wait"):
+        operate.skip_wait(world.database, state)
+
+
+def test_resume_tries_a_failed_enrollment_from_its_last_step(make_world: MakeWorld) -> None:
+    world = make_world(sleeper(), attempts=1)
+    broken = [True]
+
+    def refuse(_: SendRequest) -> None:
+        if broken[0]:
+            raise RuntimeError("no")
+
+    world.mailer.effects["after"] = refuse
+    world.send("start")
+    world.pump()
+    world.let_time_pass()
+    assert world.pump() == {"failed": 1}
+    (state,) = state_ids(world)
+    broken[0] = False
+
+    operate.resume(world.database, state)
+
+    assert world.pump() == {"completed": 1}
+    assert world.mailer.delivered == ["before", "after"]
+    assert world.state("error_message, failed_at") == (None, None)
+
+
+def test_resume_is_refused_while_the_person_is_inside_again(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    (state,) = state_ids(world)
+    with pytest.raises(Conflict, match="has not failed"):
+        operate.resume(world.database, state)
+    world.sql("UPDATE journey_states SET status = 'failed'")
+    world.sql("DELETE FROM waits")
+    world.send("start")
+    world.pump()
+
+    with pytest.raises(Conflict, match="inside this journey again"):
+        operate.resume(world.database, state)
+
+
+def test_reconcile_finds_nothing_where_everything_is_well(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    world.send("start", "bob")
+
+    repairs = operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert repairs.total == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        ("DELETE FROM waits", "without_wait"),
+        ("UPDATE waits SET outcome = 'timeout', outcome_at = now() - interval '1 s'",
+         "without_wake"),
+        ("WITH gone AS (DELETE FROM waits) UPDATE journey_states SET status = 'active'",
+         "without_work"),
+    ],
+)  # fmt: skip
+def test_reconcile_repairs_what_no_row_would_move_again(
+    make_world: MakeWorld, damage: str, kind: str
+) -> None:
+    world = waiting(make_world)
+    world.sql(damage)
+    world.let_time_pass()
+    assert world.pump() == {}
+
+    repairs = operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert (getattr(repairs, kind), repairs.total) == (1, 1)
+    assert operate.reconcile(world.database, older_than=timedelta(0)).total == 0
+    outcomes = world.pump()
+    world.let_time_pass()
+    outcomes |= world.pump()
+    assert outcomes["completed"] == 1
+    assert world.mailer.delivered == ["question", "got-nothing"]
+
+
+def test_lists_tell_who_is_inside_and_who_did_not_enter(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    world.send("start")
+    world.pump()
+    world.sql("INSERT INTO journey_configs (journey_id, enabled) VALUES ('asker', false)")
+
+    (refusal,) = operate.list_refusals(world.database, "ada", journey_id="asker")
+    (passage,) = operate.list_passages(world.database, "ada")
+
+    assert operate.count_enrollments(world.database) == {"asker": {"waiting": 1}}
+    assert operate.list_disabled(world.database) == {"asker"}
+    assert (refusal.reason, refusal.times) == ("already_active", 1)
+    assert (passage.journey_id, passage.status, passage.node) == ("asker", "waiting", "answer")
+
+
+def test_ends_are_events_when_a_journey_listens_to_them(make_world: MakeWorld) -> None:
+    app = App("chain")
+
+    @app.journey(id="first", name="f", trigger=on("start"), entry=Entry.unlimited())
+    async def first(user: JourneyUser, ctx: JourneyContext) -> None:
+        if user.properties.get("bad"):
+            await ctx.once("x", lambda: object())  # type: ignore[arg-type,return-value]
+
+    @app.journey(id="second", name="s", trigger=on("journey:completed"), exit_on=[
+        on("journey:failed")])  # fmt: skip
+    async def second(user: JourneyUser, ctx: JourneyContext) -> None:
+        if user.properties["journeyId"] == "first":
+            await ctx.wait_for("never", timeout=timedelta(days=1))
+
+    world = make_world(app)
+    world.send("start")
+    world.pump()
+    assert world.sql("SELECT journey_id, status FROM journey_states ORDER BY journey_id") == [
+        ("first", "completed"), ("second", "waiting"),
+    ]  # fmt: skip
+
+    world.send("start", bad=True)
+    world.pump()
+
+    statuses = world.sql("SELECT status FROM journey_states WHERE journey_id = 'second'")
+    assert ("exited",) in statuses
+    assert world.count("outbox") == 0
+
+
+def test_ends_that_nobody_listens_to_make_no_event(make_world: MakeWorld) -> None:
+    world = make_world(napper())
+    world.send("start")
+    world.pump()
+    world.let_time_pass()
+    world.pump()
+
+    assert world.sql("SELECT count(*) FROM user_events WHERE event LIKE 'journey%'") == [(0,)]
+
+
+def test_being_held_out_is_an_event_once(make_world: MakeWorld) -> None:
+    world = make_world(napper(holdout=Holdout(percent=50)))
+    person = next(f"p{n}" for n in range(50) if is_held_out("napper", f"p{n}", percent=50))
+
+    for _ in range(2):
+        world.send("start", person)
+        world.pump()
+
+    assert world.sql("SELECT user_id, properties, source, idempotency_key FROM user_events"
+                     " WHERE event = 'journey.heldout'") == [(
+        person,
+        {"journeyId": "napper", "journeyName": "napper", "holdoutPercent": 50},
+        "journey",
+        f"journey:heldout:napper:{person}",
+    )]  # fmt: skip
