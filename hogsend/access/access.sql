@@ -69,3 +69,18 @@ DELETE FROM session WHERE user_id = :user_id RETURNING id
 -- name: delete_user
 -- Sessions and credentials go with it.
 DELETE FROM "user" WHERE id = :id RETURNING id
+
+-- name: page_api_keys
+-- Newest first, with the number of all that match.
+SELECT id, name, key_prefix, scopes, to_jsonb(allowed_origins), created_by, last_used_at,
+       revoked_at, expires_at, created_at, count(*) OVER () AS total
+FROM api_keys WHERE CAST(:with_revoked AS boolean) OR revoked_at IS NULL
+ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset
+
+-- name: count_api_keys
+SELECT count(*) FROM api_keys WHERE CAST(:with_revoked AS boolean) OR revoked_at IS NULL
+
+-- name: revoke_live_api_key
+-- One row when it was not revoked before.
+UPDATE api_keys SET revoked_at = now(), updated_at = now()
+WHERE id = CAST(:id AS uuid) AND revoked_at IS NULL RETURNING id

@@ -57,6 +57,11 @@ class Guards:
         self._limits = limits
         self._failures = failures
 
+    @property
+    def limits(self) -> RateLimits | None:
+        """What counts calls; None when nothing is counted."""
+        return self._limits
+
     def require_scope(self, scope: str, *, limit: RateRule | None = None) -> KeyGuard:
         """A guard for secret keys that hold or imply ``scope``; ``limit`` counts per key."""
 

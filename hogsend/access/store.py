@@ -55,6 +55,21 @@ def revoke_api_key(db: Executor, key_id: UUID) -> bool:
     return bool(db.run(_Q["revoke_api_key"], id=str(key_id)))
 
 
+def page_api_keys(
+    db: Executor, *, limit: int, offset: int, with_revoked: bool
+) -> tuple[list[ApiKey], int]:
+    """A page of keys, newest first, and how many there are."""
+    rows = db.run(_Q["page_api_keys"], limit=limit, offset=offset, with_revoked=with_revoked)
+    if rows:
+        return [_to_key(row) for row in rows], rows[0][10]
+    return [], db.run(_Q["count_api_keys"], with_revoked=with_revoked)[0][0]
+
+
+def revoke_live_api_key(db: Executor, key_id: UUID) -> bool:
+    """Revoke for good; False when there is no such key or it was revoked before."""
+    return bool(db.run(_Q["revoke_live_api_key"], id=str(key_id)))
+
+
 def has_api_keys(db: Executor) -> bool:
     """True when any key exists, in whatever state."""
     return bool(db.run(_Q["has_api_keys"])[0][0])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -9,6 +10,9 @@ from hogsend.db import Database, Query
 from hogsend.db.errors import DatabaseUnavailable
 from hogsend.errors import InvalidInput
 from hogsend.idempotency import Replay, purge_expired
+from hogsend.idempotency.tasks import idempotency_tasks
+from hogsend.kernel.wire_json import JsonObject
+from hogsend.orchestrator.port import Run, Task
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Route
 from tests.contract.data_plane import DataPlane
@@ -214,6 +218,23 @@ def test_expired_keys_are_free_and_purged(database: Database, counter: Counter) 
     assert purged == [1, 0]
     left = database.run(Query("t", "SELECT key FROM idempotency_keys ORDER BY key"))
     assert left == [("k0",), ("k2",)]
+
+
+def test_hourly_task_deletes_everything_that_expired(database: Database, counter: Counter) -> None:
+    plane = serve(database, counter, Replay(database, ttl_seconds=0))
+    for number in range(3):
+        plane.call("POST", "/v1/things", {}, headers={"Idempotency-Key": f"k{number}"})
+    (task,) = idempotency_tasks(database)
+
+    answer = asyncio.run(_run(task))
+
+    assert answer == {"deleted": 3}
+    assert task.cron is not None
+
+
+async def _run(task: Task) -> JsonObject | None:
+    run = Run(task=task.name, input={}, run_id="r", attempt=1, metadata={})
+    return await task.handler(run)
 
 
 def test_name_of_a_field_that_cannot_be_stored_is_refused(

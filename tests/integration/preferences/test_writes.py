@@ -5,9 +5,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from hogsend.db import Database, Query, Transaction
+from hogsend.db import Database, Executor, Query, Transaction
+from hogsend.kernel.ids import uuid7
+from hogsend.kernel.wire_json import JsonObject
 from hogsend.preferences import store
+from hogsend.preferences.announce import AnnouncesChanges
 from hogsend.preferences.models import Person, PreferenceChange
+from hogsend.preferences.persons import ContactPersons
 from hogsend.preferences.write import PreferenceWriter
 
 pytestmark = pytest.mark.integration
@@ -151,3 +155,41 @@ def test_record_follows_a_merged_person(database: Database) -> None:
     )
 
     assert len(store.list_changes(database, email="-", contact_id=survivor)) == 1
+
+
+class Outside:
+    """Remembers what the outside was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, JsonObject]] = []
+
+    def announce(self, tx: Executor, event: str, contact_id: UUID, data: JsonObject) -> None:
+        self.told.append((event, data))
+
+
+def test_outside_hears_of_changes_in_the_words_of_the_contract(database: Database) -> None:
+    outside = Outside()
+    writer = PreferenceWriter(database, [AnnouncesChanges(outside)])
+
+    writer.set_all(ADA, subscribed=False, source="api")
+    writer.set_categories(ADA, {"a": True}, source="preference_center")
+    writer.set_all(Person(user_id="x", email="x@b.example"), subscribed=False, source="api")
+
+    base = {"externalId": None, "email": "a@b.example"}
+    assert outside.told == [
+        ("contact.unsubscribed", base | {"category": None, "scope": "all"}),
+        (
+            "contact.subscribed",
+            base | {"category": "a", "scope": "category", "source": "preference_center"},
+        ),
+    ]
+
+
+def test_person_made_by_a_preference_is_announced_once(database: Database) -> None:
+    outside = Outside()
+    persons = ContactPersons(database, new_id=uuid7, announcer=outside)
+
+    for _ in range(2):
+        persons.resolve_person(external_id="u1", email="a@b.example", source="api")
+
+    assert [event for event, _ in outside.told] == ["contact.created"]
