@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from structlog.testing import capture_logs
+
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.policy import SendPolicy
 from hogsend.email.templates.registry import TemplateRegistry
@@ -60,7 +62,8 @@ class World:
     """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
 
     ``timezone`` and ``send_window`` are the defaults of ``ctx.when``; what stops mail is in
-    ``policy``. Close it when done; it is a context manager too.
+    ``policy``. ``logs`` holds the log lines of the runtime and the journeys. Close it when done;
+    it is a context manager too.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class World:
         self.arrivals = Arrivals(self.memory, self.registry, self.diary)
         self.advances: list[AdvanceRecord] = []
         self.breaker = LoopBreaker()
+        self.logs: list[Mapping[str, Any]] = []
         self.connectors = {name: RecordedConnector(c) for name, c in (connectors or {}).items()}
         self._timezone = timezone
         self._send_window = send_window
@@ -204,7 +208,10 @@ class World:
             state_id=promise.passenger_id,
             event_id=promise.event.id if promise.event else None,
         )
-        await self._advance.run(self.watched(definition), [item])
+        # Kept instead of printed: a traceback with all its locals takes longer than the journey.
+        with capture_logs() as logs:
+            await self._advance.run(self.watched(definition), [item])
+        self.logs += logs
 
     def _next_promise(self) -> Promise | None:
         due = (p for p in self.memory.promises.values() if p.due_at <= self.clock.now())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hogsend import Entry, Holdout, on
 from hogsend.examples.classic.app import app
+from hogsend.examples.classic.given import is_web_address
 
 if TYPE_CHECKING:
     from hogsend.journeys.runtime.context import JourneyContext
@@ -56,7 +57,7 @@ async def conversion_abandoned_checkout(user: JourneyUser, ctx: JourneyContext) 
     if await ctx.history.has_event("checkout.completed", within=timedelta(hours=3)):
         return
     basket: dict[str, JsonValue] = {"daysLeft": 0}
-    if isinstance(url := user.properties.get("checkoutUrl"), str):
+    if is_web_address(url := user.properties.get("checkoutUrl")):
         basket["upgradeUrl"] = url
     await ctx.send_email("conversion-trial-expiring", subject="Still thinking?", props=basket)
     await ctx.sleep(timedelta(days=1), label="sleep-on-it")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from hogsend import Entry, on
 from hogsend.examples.classic.app import app
+from hogsend.examples.classic.given import is_web_address, is_words
 
 if TYPE_CHECKING:
     from hogsend.journeys.runtime.context import JourneyContext
     from hogsend.journeys.runtime.user import JourneyUser
     from hogsend.kernel.wire_json import JsonValue
 
-_NAMES = ("achievementName", "achievementDescription", "stat", "shareUrl")
+_WORDS = ("achievementName", "achievementDescription", "stat")
 
 
 @app.journey(
@@ -51,4 +52,8 @@ async def referral_invite(user: JourneyUser, ctx: JourneyContext) -> None:
 
 def _achievement(user: JourneyUser) -> dict[str, JsonValue]:
     """What the event says about the milestone; the template has words for the rest."""
-    return {name: user.properties[name] for name in _NAMES if user.properties.get(name)}
+    given = {name: user.properties.get(name) for name in _WORDS}
+    props = {name: value for name, value in given.items() if is_words(value)}
+    if is_web_address(url := user.properties.get("shareUrl")):
+        props["shareUrl"] = url
+    return props

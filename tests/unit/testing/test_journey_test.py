@@ -173,3 +173,20 @@ def test_event_that_is_no_json_is_refused_as_over_http(journey_test: Make) -> No
 def test_time_never_runs_backwards(journey_test: Make) -> None:
     with pytest.raises(InvalidInput, match="backwards"):
         journey_test(journeys.good).advance(days=-1)
+
+
+def test_other_journeys_of_the_app_run_only_when_asked_for(journey_test: Make) -> None:
+    alone = journey_test(journeys.good, user_id="user-1").start()
+    together = journey_test(journeys.good, user_id="user-1", with_others=True).start()
+
+    assert {p.journey_id for p in alone.world.memory.passengers.values()} == {"good"}
+    assert {p.journey_id for p in together.world.memory.passengers.values()} == {
+        "good",
+        "kept-out",
+    }
+
+
+def test_log_lines_are_kept_with_the_world(journey_test: Make) -> None:
+    trip = journey_test(journeys.asks_for_ever).start()
+
+    assert "journey.failed" in [line["event"] for line in trip.world.logs]
