@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import re
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
+from typing import Any
 
 from hogsend.email.attachments import Attachment
 from hogsend.email.providers.base import WireMessage
 from hogsend.errors import ProviderRejected
 
+_LINE_CHARACTERS = 998  # RFC 5322, 2.1.1
+_USUAL_CHARACTERS = 78
 _HEADER_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322, 3.6.8: printable, no colon
+
+
+class _Wire(EmailPolicy):
+    """CRLF, and long words stay whole.
+
+    The standard library breaks a word longer than a line into encoded words. In List-Unsubscribe
+    no mail program decodes them (RFC 2047, 5: not in structured headers), so its button is lost.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        return _whole(name, value) or super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        whole = _whole(name, value)
+        return whole.encode("ascii") if whole else super().fold_binary(name, value)
+
+
+_WIRE = _Wire(linesep="\r\n", max_line_length=_USUAL_CHARACTERS)
+
+
+def _whole(name: str, value: Any) -> str | None:
+    """The header on one line, when a word of it does not fit on a usual one."""
+    text = str(value)
+    is_long = text.isascii() and any(len(word) > _USUAL_CHARACTERS - 2 for word in text.split())
+    line = f"{name}: {text}"
+    return f"{line}\r\n" if is_long and len(line) <= _LINE_CHARACTERS else None
 
 
 def to_mime(message: WireMessage) -> bytes:
@@ -28,7 +57,7 @@ def to_mime(message: WireMessage) -> bytes:
 
 
 def _compose(message: WireMessage) -> EmailMessage:
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_WIRE)
     mail["From"] = message.sender
     mail["To"] = message.to
     mail["Subject"] = message.subject
