@@ -5,7 +5,13 @@ from __future__ import annotations
 from hogsend.cli.lazy import LazyGroup
 
 _HOME = "hogsend.cli.commands"
+_OPERATE = f"{_HOME}.journeys_operate"
 COMMANDS = {
+    "list": (f"{_OPERATE}:list_", "Journeys, and how many people are in which state."),
+    "why-not": (f"{_OPERATE}:why_not", "Why a person did not enter."),
+    "resume": (f"{_OPERATE}:resume", "Try failed enrollments again."),
+    "skip-wait": (f"{_OPERATE}:skip_wait", "End open waits now."),
+    "cancel": (f"{_OPERATE}:cancel", "End enrollments."),
     "plan": (f"{_HOME}.journeys_plan:plan", "Compare the code with the people now inside."),
     "simulate": (f"{_HOME}.journeys_simulate:simulate", "Play histories, show what happens."),
 }

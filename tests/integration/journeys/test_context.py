@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
@@ -14,12 +14,12 @@ from hogsend.conditions.pattern import on
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.events.models import NewEvent
 from hogsend.journeys.effects.connector import ConnectorCall
-from hogsend.journeys.meta import Entry
+from hogsend.journeys.meta import Entry, JourneyFields
 from hogsend.journeys.runtime.context import JourneyContext
 from hogsend.journeys.runtime.user import JourneyUser
 from hogsend.kernel.hashing import bucket_of
 from tests.integration.journeys.conftest import MakeWorld
-from tests.integration.journeys.content import HOUR
+from tests.integration.journeys.content import HOUR, fields
 from tests.integration.journeys.world import World
 
 pytestmark = pytest.mark.integration
@@ -31,13 +31,11 @@ class Answers(list[Any]):
     """What a question answered in each replay."""
 
 
-def asking(ask: Ask, **fields: Any) -> tuple[App, Answers]:
+def asking(ask: Ask, **given: Unpack[JourneyFields]) -> tuple[App, Answers]:
     """A journey that asks, sleeps, and asks nothing new: two replays, one place."""
     app, answers = App("asking"), Answers()
 
-    @app.journey(
-        **{"id": "asking", "name": "a", "trigger": on("start"), "entry": Entry.unlimited()} | fields
-    )
+    @app.journey(**fields("asking", given))
     async def run(user: JourneyUser, ctx: JourneyContext) -> None:
         answers.append(await ask(user, ctx))
         await ctx.sleep(HOUR, label="nap")
@@ -219,10 +217,8 @@ def test_checkpoint_names_the_place_and_the_site_of_mails(make_world: MakeWorld)
     play(world)
 
     assert world.mailer.delivered == ["tip", "tip"]
-    assert [
-        r.idempotency_key.split(":", 2)[2]
-        for r in world.mailer.requests  # type: ignore[union-attr]
-    ] == ["tip:tip", "half-way:tip"]
+    keys = [str(r.idempotency_key).split(":", 2)[2] for r in world.mailer.requests]
+    assert keys == ["tip:tip", "half-way:tip"]
     actions = [
         a for (a,) in world.sql("SELECT action FROM journey_logs WHERE action = 'checkpoint'")
     ]

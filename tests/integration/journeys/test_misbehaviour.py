@@ -139,7 +139,7 @@ def test_context_kept_after_the_end_does_nothing(make_world: MakeWorld) -> None:
     world.pump()
 
     with pytest.raises(Exception, match="after the journey had paused or ended"):
-        asyncio.run(kept[0].send_email("late"))  # type: ignore[arg-type]
+        asyncio.run(kept[0].send_email("late"))
     assert world.mailer.requests == []
 
 

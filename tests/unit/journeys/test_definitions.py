@@ -116,6 +116,7 @@ def test_spec_of_a_journey_is_what_the_database_needs() -> None:
     spec = app.journeys["a"].to_spec()
 
     assert spec | {"version_hash": None} == {
+        "name": "A",
         "enabled": True,
         "entry": "once_per_period",
         "period_seconds": 172800.0,
