@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -226,3 +227,22 @@ def test_insert_in_a_transaction_that_rolls_back_promises_nothing(database: Data
         raise KeyError
 
     assert store.claim_due(database, limit=10, resubmit=_RESUBMIT) == []
+
+
+def test_claim_one_subject_with_a_long_queue_does_not_hold_up_the_others(outbox: Outbox) -> None:
+    outbox.db.run(
+        Query(
+            "flood",
+            "INSERT INTO outbox (topic, subject)"
+            " SELECT 'test.work', 'flood' FROM generate_series(1, 30000)",
+        )
+    )
+    other = outbox.add("other")
+    outbox.db.run(Query("analyze", "ANALYZE outbox"))
+    started = time.monotonic()
+
+    claimed = claim(outbox, limit=10)
+
+    assert len(claimed) == 2
+    assert other in claimed
+    assert time.monotonic() - started < 5
