@@ -247,6 +247,8 @@ def _signed(body: bytes) -> dict[str, str]:
 def _send_well(dead: Caller, route: Route) -> None:
     """Everything right, except that there is no database."""
     assert route.doc is not None
+    if route.guard is not None:
+        dead.usual(route, key="hsk_unread")
     if route.doc.security == "signature":
         body = b'{"type":"email.delivered","data":{"email_id":"1","to":["a@b.example"]}}'
         dead.call(route, key=None, body=body, headers=_signed(body))
