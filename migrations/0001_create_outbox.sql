@@ -21,7 +21,14 @@ CREATE TABLE outbox (
   parked_at timestamptz,                 -- poison: out of the queue until an operator acts
   last_error text,
   created_at timestamptz NOT NULL DEFAULT now()
-) WITH (fillfactor = 80);
+) WITH (
+  fillfactor = 80,
+  -- Rows live for milliseconds, so dead ones are counted, not measured against the living: by
+  -- default a backlog of a million would let 200,000 dead rows lie at the head of the index.
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2000,
+  autovacuum_vacuum_cost_delay = 0
+);
 CREATE UNIQUE INDEX outbox_dedupe_key_idx ON outbox (dedupe_key) WHERE dedupe_key IS NOT NULL;
 -- The second condition keeps this index from statements that do not ask for it: to a planner
 -- without statistics it would look as good as the index on the subject.
