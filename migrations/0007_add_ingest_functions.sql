@@ -3,7 +3,6 @@
 -- lock: none on existing tables (new functions, storage parameters only)
 
 -- Queue-like tables live by quick vacuum: rows come and go within seconds.
-ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE waits SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
 -- True when every condition of the list holds for the property bag. Mirrors
