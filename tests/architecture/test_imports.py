@@ -15,11 +15,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "hogsend"
 _SDK = ("hogsend.orchestrator.hatchet",)
 _NOT_IMPORTED = {"hogsend.__main__"}
 # entry hands the environment to the modes; the supervisor replaces its own for its children; the
-# demo and the build of child processes pass parts of it on.
+# demo and the build of child processes pass parts of it on; socket activation is a protocol of the
+# environment, not a setting.
 _MAY_READ_ENVIRONMENT = {
     "hogsend.entry",
     "hogsend.supervise.daemon",
     "hogsend.cli.demo_instance",
+    "hogsend.web.sockets",
 }
 
 _IMPORT_ALL = """
