@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hogsend.container.parts import Parts
 from hogsend.kernel.ids import uuid7
+from hogsend.orchestrator.port import Task
 from hogsend.outbox.models import TopicHandler
 from hogsend.preferences.lists import ListRegistry
 from hogsend.preferences.optin import ConfirmLinks
@@ -154,3 +156,11 @@ def topics(parts: Parts, mailer: Mailer) -> list[TopicHandler]:
         FeedbackEvents(parts.db, parts.ingest, policy=read_suppression_policy(parts.settings)),
         OptInMails(parts.db, mailer, lists=build_lists(parts), links=build_confirm_links(parts)),
     ]
+
+
+def tasks(parts: Parts) -> list[Task]:
+    """What the worker does once a day."""
+    from hogsend.tracking.forget import forget_tasks
+
+    details_for = timedelta(days=parts.settings.hit_detail_days)
+    return forget_tasks(parts.db, clock=parts.clock, details_for=details_for)

@@ -105,7 +105,12 @@ def build_worker(settings: Settings) -> WorkerContainer:
     return WorkerContainer(
         parts=parts,
         journeys=journeys,
-        builtin_tasks=[*journeys.builtin_tasks, *mail.tasks, *idempotency_tasks(parts.db)],
+        builtin_tasks=[
+            *journeys.builtin_tasks,
+            *mail.tasks,
+            *mail_returns.tasks(parts),
+            *idempotency_tasks(parts.db),
+        ],
         orchestrator=orchestrator,
         relay=Relay(
             parts.db,

@@ -47,3 +47,8 @@ class TrackingSettings(DeliverySettings):
         "Add `hs_t`, a sealed token of an hour that says who arrived, to redirects.",
         group=_TRACKING, modes=("api", "supervisor"),
     )
+    hit_detail_days: int = setting(
+        "HOGSEND_HIT_DETAIL_DAYS", kinds.whole(1, 3650), 30,
+        "Days for which network and program of a click are kept, and requests of machines.",
+        group=_TRACKING, modes=("worker", "supervisor"),
+    )

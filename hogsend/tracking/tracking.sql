@@ -75,3 +75,38 @@ SELECT coalesce(k.external_id, k.anonymous_id, k.id::text, s.user_id, s.intended
 FROM email_sends s
 LEFT JOIN contacts k ON k.id = s.contact_id AND k.deleted_at IS NULL
 WHERE s.id = CAST(:send_id AS uuid)
+
+-- name: forget_click_details
+-- Old clicks stay counted, without network and program; rows (ids), at most :limit.
+UPDATE link_clicks SET ip_address = NULL, user_agent = NULL
+WHERE id IN (
+  SELECT id FROM link_clicks
+  WHERE clicked_at < CAST(:before AS timestamptz)
+    AND (ip_address IS NOT NULL OR user_agent IS NOT NULL)
+  ORDER BY clicked_at LIMIT :limit)
+RETURNING id
+
+-- name: delete_machine_hits
+-- Old requests of machines say nothing any more; rows (ids), at most :limit. Index:
+-- machine_hits_time_idx.
+DELETE FROM machine_hits WHERE id IN (
+  SELECT id FROM machine_hits WHERE hit_at < CAST(:before AS timestamptz)
+  ORDER BY hit_at LIMIT :limit)
+RETURNING id
+
+-- name: empty_feedback
+-- What a provider sent is kept for disputes, not for ever; what it meant stays in columns.
+UPDATE email_feedback SET payload = '{}', recipients = '[]'
+WHERE id IN (
+  SELECT id FROM email_feedback
+  WHERE received_at < CAST(:before AS timestamptz) AND payload <> '{}'
+  ORDER BY received_at LIMIT :limit)
+RETURNING id
+
+-- name: delete_unanswered_wishes
+-- Wishes to join a list whose link is dead; confirmed ones are proof and stay.
+DELETE FROM list_confirmations WHERE id IN (
+  SELECT id FROM list_confirmations
+  WHERE confirmed_at IS NULL AND requested_at < CAST(:before AS timestamptz)
+  ORDER BY requested_at LIMIT :limit)
+RETURNING id
