@@ -65,6 +65,7 @@ class WorkerContainer:
         self.parts.start_metrics()
         self.relay.start()
         self.journeys.timer.start()
+        self.journeys.watch.start()
         self.heartbeat.start()
 
     def request_stop_shipping(self) -> None:

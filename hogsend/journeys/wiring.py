@@ -22,6 +22,7 @@ from hogsend.journeys.runtime.advance import (
 from hogsend.journeys.runtime.offload import Offload
 from hogsend.journeys.runtime.passage import Sends, Services
 from hogsend.journeys.runtime.schedule import SendWindow
+from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.journeys.tasks import journey_tasks, reconcile_task
 from hogsend.journeys.timer import Timer
 from hogsend.journeys.topic import JourneyTopic
@@ -55,10 +56,12 @@ class Journeys:
     timer: Timer
     advance: Advance
     offload: Offload
+    watch: LoopWatch
 
     def close(self) -> None:
-        """Stop the timer and the threads of effects."""
+        """Stop the timer, the watch and the threads of effects."""
         self.timer.stop()
+        self.watch.close()
         self.offload.close()
 
 
@@ -85,7 +88,9 @@ def build_journeys(
     timer = Timer(db, poke=nudge.poke, clock=clock)
     ingest = Ingest(db=db, matcher=registry, nudge=nudge, new_id=new_id).ingest
     window = settings.send_window
+    watch = LoopWatch()
     services = Services(
+        watch=watch,
         db=db,
         offload=offload,
         mailer=mailer,
@@ -119,4 +124,5 @@ def build_journeys(
         timer=timer,
         advance=advance,
         offload=offload,
+        watch=watch,
     )

@@ -28,6 +28,7 @@ from hogsend.journeys.runtime.signals import (
     Pause,
     suspend,
 )
+from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.wire_json import JsonValue, dumps
 
@@ -58,6 +59,7 @@ class Services:
     clock: Clock
     ingest: Callable[[NewEvent], Ingested] | None = None
     connectors: Mapping[str, Connector] = field(default_factory=dict)
+    watch: LoopWatch = field(default_factory=LoopWatch)
     timezone: str = "UTC"
     send_window: SendWindow | None = None
 

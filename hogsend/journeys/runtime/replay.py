@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import structlog
@@ -21,9 +20,6 @@ from hogsend.journeys.runtime.signals import (
     drive,
 )
 from hogsend.journeys.runtime.user import to_user
-
-SLOW_TURN_SECONDS = 0.25
-"""A function that computes longer than this without a pause holds up everybody else."""
 
 
 async def replay(
@@ -44,9 +40,16 @@ async def replay(
         on_start(passage)
     log = structlog.get_logger().bind(journey=definition.meta.id, state=str(enrollment.id))
     coroutine = definition.run(to_user(enrollment, definition.meta), JourneyContext(passage))
-    watch = _Turns(definition)
+    watch = services.watch
+
+    def on_turn(begins: bool) -> None:
+        if begins:
+            watch.begin(definition)
+        else:
+            watch.end()
+
     try:
-        stop: Stop | None = await drive(coroutine, watch)
+        stop: Stop | None = await drive(coroutine, on_turn)
         if stop is None and passage.exiting is None:
             passage.compare("the code ends")
     except JourneyExit as error:
@@ -135,25 +138,3 @@ def _close(coroutine: object, log: structlog.stdlib.BoundLogger) -> None:
         )
     except BaseException as error:
         log.warning("journey.failed_while_closing", error=repr(error))
-
-
-class _Turns:
-    """Notices stretches in which a function blocks the event loop."""
-
-    def __init__(self, definition: JourneyDefinition) -> None:
-        self._definition = definition
-        self._began = 0.0
-
-    def __call__(self, begins: bool) -> None:
-        if begins:
-            self._began = time.perf_counter()
-            return
-        seconds = time.perf_counter() - self._began
-        if seconds > SLOW_TURN_SECONDS:
-            structlog.get_logger().warning(
-                "journey.blocked_the_loop",
-                journey=self._definition.meta.id,
-                place=self._definition.place,
-                seconds=round(seconds, 3),
-                hint="use asyncio.to_thread for slow work",
-            )
