@@ -16,6 +16,7 @@ CREATE TABLE contacts (
   first_seen_at timestamptz NOT NULL DEFAULT now(),
   last_seen_at timestamptz NOT NULL DEFAULT now(),
   deleted_at timestamptz,
+  merged_into uuid,                      -- set with deleted_at when the person lives on there
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 80);
@@ -29,6 +30,7 @@ CREATE UNIQUE INDEX contacts_discord_id_unique_idx ON contacts (discord_id)
   WHERE discord_id IS NOT NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX contacts_phone_unique_idx ON contacts (phone)
   WHERE phone IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX contacts_merged_into_idx ON contacts (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX contacts_properties_gin_idx ON contacts USING gin (properties jsonb_path_ops);
 
 CREATE TABLE contact_aliases (

@@ -79,17 +79,22 @@ BEGIN
 END $$;
 
 -- The contact that lives on under this id: itself, or whoever it was merged into. NULL when
--- that person was deleted. Every merge leaves an alias of the loser's row id.
+-- that person was deleted. Rows merged elsewhere (an adopted database) have an alias instead.
 CREATE FUNCTION hogsend.live_contact_v1(p_contact_id uuid) RETURNS uuid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_id uuid := p_contact_id;
+  v_next uuid;
+  v_deleted timestamptz;
 BEGIN
   FOR hop IN 1..8 LOOP
-    PERFORM 1 FROM contacts WHERE id = v_id AND deleted_at IS NULL;
-    IF FOUND THEN RETURN v_id; END IF;
-    SELECT a.contact_id INTO v_id FROM contact_aliases a WHERE a.from_contact_id = v_id LIMIT 1;
-    IF v_id IS NULL THEN RETURN NULL; END IF;
+    SELECT deleted_at, merged_into INTO v_deleted, v_next FROM contacts WHERE id = v_id;
+    IF FOUND AND v_deleted IS NULL THEN RETURN v_id; END IF;
+    IF v_next IS NULL THEN
+      SELECT a.contact_id INTO v_next FROM contact_aliases a WHERE a.from_contact_id = v_id LIMIT 1;
+    END IF;
+    IF v_next IS NULL THEN RETURN NULL; END IF;
+    v_id := v_next;
   END LOOP;
   RETURN NULL;
 END $$;
@@ -410,6 +415,9 @@ BEGIN
       CROSS JOIN LATERAL (VALUES ('external', t.external_id), ('email', t.email),
                                  ('anonymous', t.anonymous_id)) AS n (kind, value)
       WHERE n.value IS NOT NULL) k;
+  v_people := v_people || ARRAY(
+    SELECT t.contact_id FROM jsonb_to_recordset(p_events) AS t (contact_id uuid)
+    WHERE t.contact_id IS NOT NULL);
   PERFORM hogsend.lock_keys_v1(v_unknown);
   PERFORM 1 FROM contacts WHERE id = ANY (v_people) ORDER BY id FOR NO KEY UPDATE;
 

@@ -294,7 +294,8 @@ BEGIN
       WHERE id = v_id AND p ->> 'timezone' IS NOT NULL;
   ELSE
     -- Losers go first: the unique indexes only know the living.
-    UPDATE contacts SET deleted_at = now(), updated_at = now() WHERE id = ANY (v_losers);
+    UPDATE contacts SET deleted_at = now(), merged_into = v_id, updated_at = now()
+      WHERE id = ANY (v_losers);
     UPDATE contacts c SET
         external_id = coalesce(c.external_id, v_columns ->> 'external'),
         email = coalesce(c.email, v_columns ->> 'email'),

@@ -5,10 +5,14 @@
 -- Ids a person ever had as a row: their own and those of everybody merged into them.
 CREATE FUNCTION hogsend.rows_of_person_v1(p_contact_id uuid) RETURNS uuid[]
 LANGUAGE sql STABLE AS $$
-  SELECT array_agg(DISTINCT r.id) FROM (
-    SELECT p_contact_id AS id
+  WITH RECURSIVE r (id) AS (
+    SELECT p_contact_id
+    UNION SELECT c.id FROM contacts c JOIN r ON c.merged_into = r.id
+  )
+  SELECT array_agg(DISTINCT a.id) FROM (
+    SELECT id FROM r
     UNION SELECT from_contact_id FROM contact_aliases
-      WHERE contact_id = p_contact_id AND from_contact_id IS NOT NULL) r
+      WHERE contact_id = p_contact_id AND from_contact_id IS NOT NULL) a
 $$;
 
 -- Every key that ever named a person, row ids included: what user_id columns may hold.
@@ -18,7 +22,7 @@ LANGUAGE sql STABLE AS $$
     SELECT alias_value AS value FROM contact_aliases WHERE contact_id = p_contact_id
     UNION SELECT unnest(hogsend.rows_of_person_v1(p_contact_id))::text
     UNION SELECT unnest(ARRAY[external_id, email, anonymous_id]) FROM contacts
-      WHERE id = p_contact_id) k
+      WHERE id = ANY (hogsend.rows_of_person_v1(p_contact_id))) k
   WHERE k.value IS NOT NULL
 $$;
 

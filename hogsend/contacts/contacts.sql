@@ -43,12 +43,17 @@ SELECT id, external_id, email FROM hogsend.delete_contacts_v1(
 ORDER BY id
 
 -- name: find_deleted
--- People marked deleted whom these keys named, not those who were merged into somebody. No index:
--- only an erasure that finds nobody alive asks.
-SELECT id FROM contacts c
-WHERE deleted_at IS NOT NULL AND (external_id = :external OR email = :email)
-  AND NOT EXISTS (SELECT 1 FROM contact_aliases a WHERE a.from_contact_id = c.id)
-ORDER BY id
+-- People marked deleted whom these keys named, also under the row of somebody merged into them. No
+-- index: only an erasure that finds nobody alive asks.
+WITH RECURSIVE named (id, merged_into) AS (
+  SELECT id, merged_into FROM contacts
+  WHERE deleted_at IS NOT NULL AND (external_id = :external OR email = :email)
+  UNION
+  SELECT c.id, c.merged_into FROM contacts c JOIN named ON c.id = named.merged_into
+)
+SELECT n.id FROM named n JOIN contacts c ON c.id = n.id
+WHERE n.merged_into IS NULL AND c.deleted_at IS NOT NULL
+ORDER BY n.id
 
 -- name: export_contact
 -- Everything stored about one person: (section, row) pairs.

@@ -81,6 +81,20 @@ def test_erasure_reaches_somebody_deleted_before(plane: DataPlane, person: str) 
     assert plane.db.run(Query("t", "SELECT 1 FROM contacts")) == []
 
 
+def test_erasure_of_somebody_deleted_reaches_who_was_merged_into_them(
+    plane: DataPlane, person: str
+) -> None:
+    plane.call("PUT", "/v1/contacts", {"email": "old@x.co"})
+    plane.call("PUT", "/v1/contacts", {"userId": "u", "email": "old@x.co"})
+    plane.call("DELETE", "/v1/contacts", {"userId": "u"})
+
+    status, answer = erase(plane, {"email": "old@x.co"})
+
+    assert status == 200
+    assert [one["contactId"] for one in answer["certificates"]] == [person]
+    assert plane.db.run(Query("t", "SELECT 1 FROM contacts")) == []
+
+
 @pytest.mark.parametrize("value", ["yes please", ""])
 def test_erase_that_is_no_boolean_is_refused(plane: DataPlane, person: str, value: str) -> None:
     status, _ = plane.call(
