@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
+from hogsend.journeys.checks import suggest
 from hogsend.journeys.definitions import JourneyDefinitions, Problem, caller_directory, caller_place
 from hogsend.preferences.lists import ListDefinition, problems_of
+
+Problems: TypeAlias = list[Problem]  # inside App, ``list`` is the method
 
 
 class App(JourneyDefinitions):
@@ -59,6 +63,20 @@ class App(JourneyDefinitions):
         if not problems:
             self._lists[id] = found
         return found
+
+    def _cross_checked(self) -> Problems:
+        """The category of a journey's mail is a list people can leave, or a reserved one."""
+        allowed = {*self._lists, "transactional", "journey"}
+        return [
+            Problem(
+                place=journey.place,
+                message=f"journey {journey.meta.id!r}: no list is called {journey.meta.category!r}"
+                f"{suggest(journey.meta.category, sorted(allowed))}; known: "
+                f"{', '.join(sorted(allowed))}",
+            )
+            for journey in self.journeys.values()
+            if journey.meta.category is not None and journey.meta.category not in allowed
+        ]
 
     @property
     def template_dirs(self) -> tuple[Path, ...]:

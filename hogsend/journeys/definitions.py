@@ -46,7 +46,7 @@ class JourneyDefinitions:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong, in the order of the source."""
-        return tuple(self._problems)
+        return (*self._problems, *self._cross_checked())
 
     def journey(self, **fields: Unpack[JourneyFields]) -> Callable[[FunctionT], FunctionT]:
         """Register an async function as a journey; see JourneyFields."""
@@ -59,9 +59,14 @@ class JourneyDefinitions:
 
     def check(self) -> None:
         """Raise ConfigError with everything that is wrong."""
-        if self._problems:
-            lines = "\n".join(str(problem) for problem in self._problems)
+        problems = self.problems
+        if problems:
+            lines = "\n".join(str(problem) for problem in problems)
             raise ConfigError(f"the content cannot be used:\n{lines}")
+
+    def _cross_checked(self) -> list[Problem]:
+        """What only shows when everything is defined; an app has more to compare."""
+        return []
 
     def _register(self, function: RunFunction, fields: JourneyFields) -> None:
         place = place_of(function)

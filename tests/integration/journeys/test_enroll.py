@@ -7,8 +7,10 @@ import pytest
 
 from hogsend.conditions.builder import prop
 from hogsend.conditions.pattern import on
+from hogsend.db import Database, Query
 from hogsend.journeys.holdout import is_held_out
 from hogsend.journeys.meta import Entry, Holdout
+from hogsend.kernel.hashing import bucket_of
 from hogsend.kernel.wire_json import dumps
 from tests.integration.journeys.conftest import MakeWorld
 from tests.integration.journeys.content import napper, sleeper
@@ -295,3 +297,26 @@ def test_start_whose_event_is_gone_is_dropped(make_world: MakeWorld) -> None:
 
     assert world.pump() == {"gone": 1}
     assert world.count("outbox") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket"),
+    [
+        ("welcome:welcome:user-1", 4716),
+        ("welcome:welcome:user-2", 1471),
+        ("s2:welcome:user-1", 9555),
+        ("global-control:GLOBAL:user-1", 785),
+        ("global-control:GLOBAL:a@b.co", 1630),
+        ("variant:activation-welcome:welcome-subject:user-1", 8045),
+        ("variant:activation-welcome:welcome-subject:user-2", 7592),
+        ("variant:j2:k2:user-1", 4296),
+        ("ünïcödé", bucket_of("ünïcödé")),
+    ],
+)
+def test_bucket_in_the_database_is_the_frozen_one(
+    database: Database, text: str, bucket: int
+) -> None:
+    query = Query.parse("bucket", "SELECT hogsend.bucket_of_v1(:text)")
+
+    assert database.run(query, text=text) == [(bucket,)]
+    assert bucket_of(text) == bucket

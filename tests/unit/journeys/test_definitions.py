@@ -127,3 +127,18 @@ def test_spec_of_a_journey_is_what_the_database_needs() -> None:
         "version_hash": None,
         "version_label": None,
     }
+
+
+def test_category_must_be_a_list_or_a_reserved_one() -> None:
+    app = App(__name__)
+    app.journey(id="a", name="A", trigger=on("x"), category="product-update")(run)
+    app.journey(id="b", name="B", trigger=on("x"), category="transactional")(run)
+    app.journey(id="c", name="C", trigger=on("x"), category="product-updates")(run)
+
+    app.list("product-updates", name="Product updates")  # the order of definition is free
+
+    (problem,) = app.problems
+    assert "journey 'a': no list is called 'product-update'" in problem.message
+    assert "did you mean 'product-updates'?" in problem.message
+    with pytest.raises(ConfigError):
+        app.check()
