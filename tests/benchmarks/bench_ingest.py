@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from tests.acceptance.engines import LocalEngine
 from tests.acceptance.instance import Instance, free_port
-from tests.benchmarks.report import Result, descendants, resident_mb
+from tests.benchmarks.report import Result, cpu_seconds, descendants, resident_mb
 from tests.benchmarks.stack import Stack, transactions
 
 _PEOPLE = 1000
@@ -47,9 +47,11 @@ def run(stack: Stack) -> Iterator[Result]:
             load(instance, seconds=1.5, batch=batch, connections=connections)  # warm
             idle = {"api idle": resident_mb(api.pid)}
             before, trips = transactions(instance), round_trips(ports)
+            busy = cpu_seconds(api.pid), cpu_seconds(stack.postgres_pid)
             result = load(instance, seconds=_SECONDS, batch=batch, connections=connections)
             events = int(result["requests"]) * batch
             sent = round_trips(ports) - trips
+            spent = cpu_seconds(api.pid) - busy[0], cpu_seconds(stack.postgres_pid) - busy[1]
             time.sleep(1.5)  # backends report their commits once a second
             committed = transactions(instance) - before
             processes = [resident_mb(pid) for pid in descendants(api.pid)]
@@ -63,6 +65,9 @@ def run(stack: Stack) -> Iterator[Result]:
                 memory_mb=idle | {"api loaded": max(processes), "api total": sum(processes)},
                 notes={
                     "connections": connections,
+                    # Comparable also on a machine that is busy with other things.
+                    "api_cpu_us": round(1e6 * spent[0] / max(1, events)),
+                    "postgres_cpu_us": round(1e6 * spent[1] / max(1, events)),
                     "errors": result["errors"],
                     "client_cpu_s": round(float(result["client_cpu_seconds"]), 1),
                 },
