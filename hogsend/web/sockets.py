@@ -25,11 +25,27 @@ def open_socket(port: int) -> socket.socket:
     return socket.create_server(("", port), backlog=2048)
 
 
-def inherited_socket(descriptor: int = 0) -> socket.socket | None:
+def inherited_socket() -> socket.socket | None:
     """The listening socket a process manager handed down, or None.
 
-    supervisord (``fcgi-program``) and inetd pass it as descriptor 0.
+    supervisord (``fcgi-program``), inetd and systemd (``StandardInput=socket``) pass it as
+    descriptor 0, systemd's socket activation otherwise as 3 (sd_listen_fds(3)).
     """
+    for descriptor in (*_activated(), 0):
+        found = _listening(descriptor)
+        if found is not None:
+            return found
+    return None
+
+
+def _activated() -> range:
+    """Descriptors of socket activation that are meant for this process."""
+    pid, count = os.environ.get("LISTEN_PID"), os.environ.get("LISTEN_FDS", "")
+    is_ours = pid == str(os.getpid()) and count.isdigit()
+    return range(3, 3 + int(count)) if is_ours else range(0)
+
+
+def _listening(descriptor: int) -> socket.socket | None:
     try:
         sock = socket.socket(fileno=os.dup(descriptor))
     except OSError:

@@ -107,7 +107,7 @@ class Instance:
     def start_api(self) -> subprocess.Popen[bytes]:
         """Start the API and wait until it answers."""
         process = self.start("api")
-        wait_until(self._is_live, seconds=30, what=lambda: f"api is live\n{self.log('api')}")
+        wait_until(self.is_live, seconds=30, what=lambda: f"api is live\n{self.log('api')}")
         return process
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -121,7 +121,8 @@ class Instance:
         )
         return process
 
-    def _is_live(self) -> bool:
+    def is_live(self) -> bool:
+        """True once the API answers."""
         try:
             url = f"http://127.0.0.1:{self.port}/v1/health/live"
             return _HTTP.request("GET", url, timeout=2).status == 200
