@@ -18,13 +18,13 @@ from tests.benchmarks.loadgen import percentile
 from tests.benchmarks.report import Result, descendants, proportional_mb, resident_mb
 from tests.benchmarks.stack import Stack
 
-_PYZ = Path("dist/hogsend.pyz")
+_PYZ = Path(os.environ.get("HOGSEND_BENCH_PYZ", "dist/hogsend.pyz"))
 
 
 def run(stack: Stack) -> Iterator[Result]:
     """``--help`` cold and warm, each mode by itself, then supervisor mode with everything."""
     if not _PYZ.exists():
-        raise SystemExit("dist/hogsend.pyz is missing; run `make pyz` first")
+        raise SystemExit(f"{_PYZ} is missing; run `make pyz` first")
     root = Path(tempfile.mkdtemp(prefix="hogsend-bench-root-"))
     root.chmod(0o755)
     environ = {"PATH": os.environ["PATH"], "HOME": str(root), "SHIV_ROOT": str(root / "shiv")}
