@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hogsend.access.guards import Guards
+from hogsend.access.store import find_admin
 from hogsend.container import mail_returns
 from hogsend.container.parts import Parts
 from hogsend.email import wiring
@@ -14,6 +15,7 @@ from hogsend.email.queue import SendQueue, SendTopic
 from hogsend.email.redrive import Redrive
 from hogsend.email.reset_mail import ResetMails
 from hogsend.email.tasks import email_tasks
+from hogsend.kernel.addresses import normalize_email
 from hogsend.kernel.ids import uuid7
 from hogsend.orchestrator.port import Submitter, Task
 from hogsend.preferences.lists import RESERVED, ListRegistry
@@ -66,19 +68,28 @@ def build_reset_mails(parts: Parts, mailer: Mailer) -> ResetMails:
 
 
 def email_routes(parts: Parts, guards: Guards, mailer: Mailer) -> list[Route]:
-    """``POST /v1/emails``."""
-    from hogsend.email import api
+    """``POST /v1/emails`` and the template routes of operators."""
+    from hogsend.email import admin, api
 
     lists = mail_returns.build_lists(parts)
-    return api.routes(
-        api.EmailsApi(
-            db=parts.db,
-            mailer=mailer,
-            nudge=parts.nudge,
-            is_category=lambda category: _is_category(lists, category),
-        ),
-        guards,
+    emails = api.EmailsApi(
+        db=parts.db,
+        mailer=mailer,
+        nudge=parts.nudge,
+        is_category=lambda category: _is_category(lists, category),
     )
+    templates = admin.TemplatesAdmin(
+        mailer=mailer, is_operator=lambda address: _is_operator(parts, address)
+    )
+    return [*api.routes(emails, guards), *admin.routes(templates, guards)]
+
+
+def _is_operator(parts: Parts, address: str) -> bool:
+    """An administrator, or an inbox the settings name."""
+    named = (parts.settings.test_email, parts.settings.studio_admin_email)
+    if address in {normalize_email(one) for one in named if one}:
+        return True
+    return find_admin(parts.db, address) is not None
 
 
 def _is_category(lists: ListRegistry, category: str) -> bool:

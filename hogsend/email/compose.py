@@ -42,6 +42,14 @@ _OURS = frozenset(
 class TemplateSet(Protocol):
     """Finds and renders templates; ``TemplateRegistry`` or one that reloads itself."""
 
+    def keys(self) -> list[str]:
+        """Every key, sorted."""
+        ...
+
+    def preview(self, key: str, props: Mapping[str, JsonValue] | None = None) -> RenderedMail:
+        """The template filled with its examples; raises like ``render``."""
+        ...
+
     def get_definition(self, key: str) -> TemplateDefinition:
         """Raises UnknownTemplate."""
         ...

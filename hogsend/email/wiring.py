@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hogsend.contacts.wiring import build_hasher
 from hogsend.db import Executor
-from hogsend.email.compose import TemplateSet, TestState
+from hogsend.email.compose import TestState
 from hogsend.email.decorate import MailDecorator, UrlMaker
 from hogsend.email.hand_over import SentListener
 from hogsend.email.mailer import Mailer, MailerOptions, SendObserver
@@ -69,7 +69,9 @@ def build_mailer(
     )
 
 
-def load_templates(settings: Settings, directories: Sequence[Path]) -> TemplateSet:
+def load_templates(
+    settings: Settings, directories: Sequence[Path]
+) -> TemplateRegistry | ReloadingTemplates:
     """The templates of the content, read now; with HOGSEND_RELOAD_TEMPLATES again when changed."""
     if settings.reload_templates:
         return ReloadingTemplates(directories)

@@ -50,6 +50,10 @@ class ReloadingTemplates:
         """See TemplateRegistry.render."""
         return self._current().render(key, props, subject=subject)
 
+    def preview(self, key: str, props: Mapping[str, JsonValue] | None = None) -> RenderedMail:
+        """See TemplateRegistry.preview."""
+        return self._current().preview(key, props)
+
     def _current(self) -> TemplateRegistry:
         with self._lock:
             now = self._ticks()
