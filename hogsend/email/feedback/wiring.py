@@ -10,9 +10,13 @@ from hogsend.settings import Settings
 
 
 def build_sources(settings: Settings) -> list[FeedbackSource]:
-    """Every vendor we understand; one without a secret refuses everything."""
+    """Every vendor we understand; one without a secret refuses everything.
+
+    RESEND_WEBHOOK_SECRET may hold several, separated by commas, while one replaces another.
+    """
+    secrets = [secret.strip() for secret in (settings.resend_webhook_secret or "").split(",")]
     return [
-        ResendFeedback([settings.resend_webhook_secret or ""]),
+        ResendFeedback(secrets),
         PostmarkFeedback(
             [(settings.postmark_webhook_user or "", settings.postmark_webhook_pass or "")]
         ),

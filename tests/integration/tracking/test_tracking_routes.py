@@ -57,7 +57,7 @@ def test_follow_person_is_counted_redirected_and_promised(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [(f"/v1/t/c/{_UNKNOWN}", 302), ("/v1/t/c/nonsense", 302), ("/v1/t/c/%00", 302)],
+    [(f"/v1/t/c/{_UNKNOWN}", 302), ("/v1/t/c/nonsense", 302)],
 )
 def test_follow_unknown_link_leads_home(world: World, path: str, status: int) -> None:
     answer = world.get(path)
