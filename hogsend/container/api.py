@@ -108,7 +108,7 @@ def build_api(settings: Settings) -> ApiContainer:
         *replay.over(_contact_routes(parts, guards, lists)),
         *replay.over(lists.routes),
         *replay.over(groups_api.routes(groups_api.GroupsApi(db=parts.db), guards)),
-        *email_routes(parts, guards, mailer),
+        *replay.compare(email_routes(parts, guards, mailer)),
         *public_routes(parts, registry=lists.registry, writer=lists.writer),
         *operator_routes(parts, guards),
         *_admin_routes(parts, guards, signing),

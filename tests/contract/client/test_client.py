@@ -129,6 +129,13 @@ def test_mail_is_recorded_once(client: Hogsend, container: ApiContainer) -> None
     assert container.db.run(Query("t", "SELECT count(*) FROM email_sends")) == [(1,)]
 
 
+def test_other_mail_under_a_used_key_is_refused(client: Hogsend) -> None:
+    client.emails.send("welcome", to="ada@example.com", idempotency_key="m1")
+
+    with pytest.raises(Conflict, match="different: to"):
+        client.emails.send("welcome", to="eve@example.com", idempotency_key="m1")
+
+
 def test_refusals_are_errors_of_their_own(client: Hogsend, base_url: str) -> None:
     with Hogsend(base_url, "hsk_wrong") as stranger, pytest.raises(Unauthorized):
         stranger.lists.list()

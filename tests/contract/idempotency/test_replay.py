@@ -220,6 +220,39 @@ def test_expired_keys_are_free_and_purged(database: Database, counter: Counter) 
     assert left == [("k0",), ("k2",)]
 
 
+@pytest.fixture
+def comparing(database: Database, counter: Counter) -> DataPlane:
+    """A route whose handler knows its own keys."""
+    served = DataPlane(database)
+    route = Route(method="POST", path="/v1/things", handler=counter, guard=served.guards.browser())
+    served.serve(Replay(database).compare([route]))
+    return served
+
+
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_compared_route_is_asked_each_time_and_spared_other_requests(
+    comparing: DataPlane, counter: Counter, where: str
+) -> None:
+    headers = KEY if where == "header" else {}
+    key = {} if where == "header" else {"idempotencyKey": "k1"}
+
+    same = [comparing.call("POST", "/v1/things", {"a": 1} | key, headers=headers) for _ in range(2)]
+    other = comparing.call("POST", "/v1/things", {"a": 2} | key, headers=headers)
+
+    assert same == [(201, {"call": 1}), (201, {"call": 2})]
+    assert other[0] == 409
+    assert other[1]["error"].endswith("different: a")
+    assert counter.calls == 2
+
+
+def test_compared_route_that_refused_frees_its_key(comparing: DataPlane, counter: Counter) -> None:
+    counter.outcome = InvalidInput("no")
+    comparing.call("POST", "/v1/things", {"a": 1}, headers=KEY)
+    counter.outcome = None
+
+    assert comparing.call("POST", "/v1/things", {"a": 2}, headers=KEY)[0] == 201
+
+
 def test_hourly_task_deletes_everything_that_expired(database: Database, counter: Counter) -> None:
     plane = serve(database, counter, Replay(database, ttl_seconds=0))
     for number in range(3):

@@ -38,8 +38,10 @@ WEBHOOK_SECRET = b"w" * 32
 # Interfaces of their own: pages of Studio and the sign-in they use.
 OTHER_SURFACES = ("/studio", "/api/auth/")
 
-# Only a mail provider can make these happen; the tests of hogsend.email.domains do.
+# Only a mail provider or a broken template can make these happen; the tests of hogsend.email do.
 FOREIGN = {
+    ("GET", "/v1/admin/templates/{key}/preview"): {500},
+    ("POST", "/v1/admin/templates/{key}/send-test"): {400, 502},
     ("GET", "/v1/admin/domain"): {409, 502},
     ("POST", "/v1/admin/domain"): {409, 502},
     ("POST", "/v1/admin/domain/verify"): {400, 409, 502},
