@@ -43,7 +43,9 @@ _DUE = Query.parse(
 _NEXT = Query.parse(
     "next",
     """SELECT extract(epoch FROM least((SELECT min(due_at) FROM waits WHERE outcome IS NULL),
-                                       (SELECT min(available_at) FROM outbox)) - now())::float8""",
+                                       (SELECT min(available_at) FROM outbox
+                                        WHERE topic = 'journey.advance' AND parked_at IS NULL))
+                                 - now())::float8""",
 )
 _STATES = Query.parse(
     "states",
