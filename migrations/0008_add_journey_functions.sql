@@ -256,7 +256,8 @@ BEGIN
     INTO v_wakes;
 
   RETURN QUERY
-    SELECT r.outbox, r.verdict, r.reason, s.id, s.generation, s.attempt, s.user_id, s.user_email,
+    SELECT r.outbox, r.verdict, r.reason, s.id, s.generation, s.attempt, s.user_id,
+           coalesce(k.email, s.user_email),  -- where the person is reached now
            s.contact_id, s.context, s.journey_version_hash, s.trigger_event_id, s.created_at,
            s.ready_at, clock_timestamp(),
            coalesce(k.properties ->> 'firstName', k.properties ->> 'name'),

@@ -348,3 +348,15 @@ def test_clock_of_the_journey_is_the_same_in_every_replay(make_world: MakeWorld)
     assert seen[2][:2] == seen[1]
     assert seen[1][:1] == seen[0]
     assert seen[2] == sorted(set(seen[2]))
+
+
+def test_mail_goes_to_the_address_the_person_has_now(make_world: MakeWorld) -> None:
+    world = make_world(sleeper())
+    world.send("start")
+    world.pump()
+    world.sql("UPDATE contacts SET email = 'ada@new.test'")
+
+    world.let_time_pass()
+    world.pump()
+
+    assert [r.to for r in world.mailer.requests] == ["ada@people.test", "ada@new.test"]
