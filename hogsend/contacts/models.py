@@ -62,8 +62,9 @@ def keys_of(
 class Policy:
     """What the caller may do to people.
 
-    ``may_create`` False observes: nobody is made. ``anonymous_only`` never touches somebody with
-    an external id or an address, and never merges (publishable keys without proof).
+    ``may_create`` False observes: nobody is made, completed or merged. ``anonymous_only`` never
+    touches somebody with an external id or an address, and never merges (publishable keys without
+    proof).
     """
 
     may_create: bool = True

@@ -67,8 +67,15 @@ def decide(keys: Keys, candidates: Sequence[Candidate], policy: Policy) -> Decis
         return Refuse()
     if not found:
         return _nobody(keys, candidates, policy, skipped)
+    if not policy.may_create:
+        return Write(survivor=_strongest(keys, found), skipped=tuple(sorted(skipped)))
     survivor, *losers = sorted(found, key=_survival_order)
     return _known(keys, survivor, tuple(losers), candidates, skipped)
+
+
+def _strongest(keys: Keys, found: Sequence[Candidate]) -> Candidate:
+    """Whom an observation is about: it claims no key and ties nobody together."""
+    return next(p for kind, _ in keys.items() for p in found if kind in p.named_by)
 
 
 def _survival_order(person: Candidate) -> tuple[bool, float, str]:

@@ -183,6 +183,17 @@ def test_observation_makes_nobody_and_is_adopted_later(people: People) -> None:
     assert people.rows("SELECT user_id, contact_id FROM user_events") == [("A", made.contact_id)]
 
 
+def test_observation_by_two_keys_ties_nobody_together(people: People) -> None:
+    user = people.put("U")
+    people.put(email="e@x.co")
+
+    known = people.send("opened", user_id="U", email="e@x.co", may_create=False)
+    unknown = people.send("opened", user_id="U", email="new@x.co", may_create=False)
+
+    assert known.contact_id == unknown.contact_id == user.contact_id
+    assert people.living() == [("U", None, None), (None, "e@x.co", None)]
+
+
 @pytest.mark.parametrize("anonymous_id", ["A", "U", "<id>"])
 def test_anonymous_caller_reaches_no_identified_person(people: People, anonymous_id: str) -> None:
     person = people.put("U", "e@x.co", "A")

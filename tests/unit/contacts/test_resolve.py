@@ -56,6 +56,18 @@ TABLE: dict[str, tuple[Keys, list[Candidate], Policy, Expected | str]] = {
     "an anonymous observation is kept under its id": (
         keys_of(anonymous_id="A"), [], CLAMPED_OBSERVES, "observe A",
     ),
+    "an observation claims no key": (
+        keys_of(user_id="U", email="new@x.co"), [person(1, external="U", named_by="external")],
+        OBSERVES, Expected(survivor=1),
+    ),
+    "an observation ties nobody together": (
+        keys_of(user_id="U", email="e@x.co"),
+        [
+            person(1, external="U", named_by="external"),
+            person(2, email="e@x.co", named_by="email", age_days=9),
+        ],
+        OBSERVES, Expected(survivor=1),
+    ),
     # One person there.
     "an address-only person gains the user id": (
         keys_of(user_id="U", email="e@x.co"), [person(1, email="e@x.co", named_by="email")], ANY,
