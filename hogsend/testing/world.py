@@ -20,7 +20,9 @@ from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.policy import SendPolicy
 from hogsend.email.templates.registry import TemplateRegistry
 from hogsend.errors import InvalidInput
+from hogsend.events.models import NewEvent
 from hogsend.journeys import store
+from hogsend.journeys.announce import COMPLETED, FAILED
 from hogsend.journeys.effects.connector import Connector
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Begun, Item, Settled, Settlement, Step
@@ -30,7 +32,7 @@ from hogsend.journeys.runtime.passage import Services
 from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
-from hogsend.kernel.wire_json import JsonValue
+from hogsend.kernel.wire_json import JsonObject, JsonValue
 from hogsend.outbox import store as outbox
 from hogsend.testing.arrivals import Arrivals
 from hogsend.testing.connectors import RecordedConnector
@@ -101,7 +103,10 @@ class World:
         self._runner = asyncio.Runner()
         self._advance = Advance(
             self.services(self.answers()),
-            options or AdvanceOptions(),
+            options
+            or AdvanceOptions(
+                announced=frozenset(n for n in (COMPLETED, FAILED) if self.registry.hears(n))
+            ),
             wakers=Wakers(poke=lambda: None, expect=lambda due_at: None),
             new_id=uuid7,
         )
@@ -223,6 +228,8 @@ class World:
             if entry.verdict in ("skipped", "held_out"):
                 _, person, reason = self.memory.skips[-1]
                 self.diary.note(person, journey.meta.id, "kept out", reason)
+                if entry.verdict == "held_out":
+                    self._announce_held_out(person, journey)
             elif entry.enrollment is not None:
                 self.diary.begin(self.memory.passengers[entry.enrollment.id])
         return begun
@@ -239,7 +246,38 @@ class World:
                 )
             )
             self.diary.end(passenger, settlement)
+            if settlement.announcement is not None:
+                self._announce(passenger.person, settlement.announcement)
         return settled
+
+    def _announce_held_out(self, person: Person, journey: JourneyDefinition) -> None:
+        meta = journey.meta
+        self._announce(
+            person,
+            {
+                "name": "journey.heldout",
+                "key": f"journey:heldout:{meta.id}:{person.user_id}",
+                "properties": {
+                    "journeyId": meta.id,
+                    "journeyName": meta.name,
+                    "holdoutPercent": meta.holdout.percent if meta.holdout else 0,
+                },
+            },
+        )
+
+    def _announce(self, person: Person, event: JsonObject) -> None:
+        """What ``JourneyAnnouncer`` does a moment later."""
+        properties = event["properties"]
+        assert isinstance(properties, dict)
+        self.arrivals.ingest(
+            NewEvent(
+                name=str(event["name"]),
+                contact_id=person.contact_id,
+                properties=properties,
+                source="journey",
+                idempotency_key=str(event["key"]),
+            )
+        )
 
     def _note_mail(self, request: SendRequest, result: SendResult) -> None:
         passenger = self._passenger(request.journey_state_id)

@@ -50,6 +50,17 @@ async def kept_out(user: Any, ctx: Any) -> None:
     await ctx.sleep(timedelta(days=1))
 
 
+@app.journey(
+    id="afterwards",
+    name="Afterwards",
+    trigger=on("journey:completed").where(prop("journeyId") == "good"),
+    entry=Entry.unlimited(),
+    min_gap=None,
+)
+async def afterwards(user: Any, ctx: Any) -> None:
+    await ctx.checkpoint("good-is-over")
+
+
 def _bad(name: str) -> Callable[[Run], Run]:
     return app.journey(id=name, name=name, trigger=on(name), entry=Entry.unlimited())
 

@@ -186,6 +186,26 @@ def test_other_journeys_of_the_app_run_only_when_asked_for(journey_test: Make) -
     }
 
 
+def test_end_of_a_journey_starts_another_that_listens_to_it(journey_test: Make) -> None:
+    trip = journey_test(journeys.good, with_others=True).start().finish()
+
+    [afterwards] = [
+        p for p in trip.world.memory.passengers.values() if p.journey_id == "afterwards"
+    ]
+    assert (afterwards.status, afterwards.node) == ("completed", "end-completed")
+    assert "checkpoint:good-is-over" in [step.key for step in afterwards.steps]
+
+
+def test_being_kept_out_is_an_event_told_once(journey_test: Make) -> None:
+    held_out = next(
+        f"user-{n}" for n in range(50) if is_held_out("kept-out", f"user-{n}", percent=50, salt="s")
+    )
+    trip = journey_test(journeys.kept_out, user_id=held_out).start().start()
+
+    assert trip.refusals == ["held_out", "held_out"]
+    assert [name for name, _ in trip.triggered] == ["journey.heldout"]
+
+
 def test_log_lines_are_kept_with_the_world(journey_test: Make) -> None:
     trip = journey_test(journeys.asks_for_ever).start()
 
