@@ -12,6 +12,7 @@ from hogsend.email.templates.registry import TemplateRegistry
 from hogsend.events.ingest import Ingest
 from hogsend.events.models import NewEvent
 from hogsend.journeys import store
+from hogsend.journeys.announce import COMPLETED, FAILED, TOPIC, JourneyAnnouncer
 from hogsend.journeys.models import Item
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
@@ -20,6 +21,7 @@ from hogsend.journeys.tasks import read_items
 from hogsend.kernel.clock import SystemClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.wire_json import JsonValue
+from hogsend.outbox import Done, OutboxRow
 from hogsend.testing.mailbox import Mailbox
 from hogsend.testing.people import Person
 from hogsend.testing.world import World
@@ -39,6 +41,9 @@ _DUE = Query.parse(
     "due",
     """SELECT id, payload FROM outbox WHERE topic = 'journey.advance' AND available_at <= now()
        ORDER BY id LIMIT 1""",
+)
+_ANNOUNCED = Query.parse(
+    "announced", "DELETE FROM outbox WHERE topic = 'journey.announce' RETURNING id, payload"
 )
 _NEXT = Query.parse(
     "next",
@@ -75,6 +80,7 @@ class DatabaseWorld:
         )
         self.registry = JourneyRegistry(app, None)
         self.ingest = Ingest(db=db, matcher=self.registry, nudge=self, new_id=uuid7)
+        self._announcer = JourneyAnnouncer(ingest=self.ingest.ingest)
         self._offload = Offload(query_threads=1, effect_threads=1)
         self._runner = asyncio.Runner()
         self._back = [
@@ -89,10 +95,11 @@ class DatabaseWorld:
                     "db": db,
                     "offload": self._offload,
                     "mailer": self.mailbox,
+                    "ingest": self.ingest.ingest,
                     "clock": SystemClock(),
                 }
             ),
-            AdvanceOptions(),
+            AdvanceOptions(announced=frozenset({COMPLETED, FAILED})),
             wakers=Wakers(poke=self.poke, expect=lambda due_at: None),
             new_id=uuid7,
         )
@@ -128,6 +135,20 @@ class DatabaseWorld:
             }
             items: list[Item] = list(read_items([entry]))
             self._runner.run(self._advance.run(definition, items))
+            self._deliver_announcements()
+
+    def _deliver_announcements(self) -> None:
+        for outbox_id, payload in self.db.run(_ANNOUNCED):
+            row = OutboxRow(
+                id=outbox_id,
+                topic=TOPIC,
+                subject="",
+                ref_id=None,
+                payload=payload,
+                priority=3,
+                attempts=0,
+            )
+            assert self._announcer.deliver([row]) == [Done()]
 
     def pass_time(self, span: timedelta) -> None:
         left = span.total_seconds()

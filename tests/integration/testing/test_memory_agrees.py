@@ -40,7 +40,7 @@ def real(database: Database) -> Iterator[DatabaseWorld]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(history=_HISTORIES)
 def test_history_played_in_memory_and_on_postgresql_ends_the_same(
