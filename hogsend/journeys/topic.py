@@ -50,7 +50,7 @@ class JourneyTopic:
     def deliver(self, rows: Sequence[OutboxRow]) -> list[Delivery]:
         """See TopicHandler."""
         outcomes: dict[int, Delivery] = {}
-        groups: dict[tuple[str, int], list[OutboxRow]] = {}
+        groups: dict[tuple[str, bool, int], list[OutboxRow]] = {}
         for row in rows:
             journey_id = str(row.payload.get("journey"))
             if row.attempts > _POISON_AFTER:
@@ -61,7 +61,9 @@ class JourneyTopic:
                 )
             else:
                 alone = row.id if row.attempts > _SUSPECT_AFTER else 0
-                groups.setdefault((journey_id, alone), []).append(row)
+                # Starts lock people, wakes lock enrollments: together they could lock in a circle.
+                starts = row.ref_id is None
+                groups.setdefault((journey_id, starts, alone), []).append(row)
         batches = [
             group[start : start + self.batch]
             for group in groups.values()
