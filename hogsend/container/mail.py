@@ -10,6 +10,7 @@ from hogsend.access.store import find_admin
 from hogsend.container import mail_returns
 from hogsend.container.parts import Parts
 from hogsend.email import wiring
+from hogsend.email.categories import CategoryBook, check_categories
 from hogsend.email.mailer import Mailer
 from hogsend.email.queue import SendQueue, SendTopic
 from hogsend.email.redrive import Redrive
@@ -34,8 +35,12 @@ class MailQueue:
 
 
 def build_mailer(parts: Parts) -> Mailer:
-    """One mailer; opens nothing before the first mail."""
-    return parts.closed(
+    """One mailer; opens nothing before the first mail.
+
+    Raises ConfigError for templates and providers that cannot work.
+    """
+    lists = mail_returns.build_lists(parts)
+    mailer = parts.closed(
         wiring.build_mailer(
             parts.settings,
             parts.db,
@@ -46,9 +51,29 @@ def build_mailer(parts: Parts) -> Mailer:
             decorators=[mail_returns.build_rewriter(parts)],
             kv=parts.kv,
             observe=parts.metrics.count_send if parts.metrics else None,
-            is_opt_in=mail_returns.build_lists(parts).is_opt_in,
+            is_opt_in=lists.is_opt_in,
             read_test_state=mail_returns.build_watch(parts).read,
         )
+    )
+    templates = mailer.templates
+    check_categories(
+        [templates.get_definition(key) for key in templates.keys()],  # noqa: SIM118
+        _category_book(parts, lists),
+    )
+    return mailer
+
+
+def _category_book(parts: Parts, lists: ListRegistry) -> CategoryBook:
+    here = {found.id for found in lists.all()}
+    return CategoryBook(
+        builtin=RESERVED - {"in_app"},
+        topics=[found.id for found in lists.all() if found.kind == "topic"],
+        channels=[found.id for found in lists.all() if found.kind == "channel"],
+        disabled=[
+            (found.id, not found.default_opt_in)
+            for found in parts.app.lists
+            if found.id not in here
+        ],
     )
 
 
