@@ -61,6 +61,34 @@ async def afterwards(user: Any, ctx: Any) -> None:
     await ctx.checkpoint("good-is-over")
 
 
+@app.journey(
+    id="everything",
+    name="Everything",
+    trigger=on("note.left"),
+    entry=Entry.unlimited(),
+    min_gap=None,
+)
+async def everything(user: Any, ctx: Any) -> None:
+    arm = await ctx.variant("tone", ["warm", "plain"])
+    lucky = await ctx.once("lucky", lambda: calls["count"])
+    batch = await ctx.digest(window=timedelta(hours=6))
+    room = await ctx.throttle(limit=3, window=timedelta(days=1))
+    takes_mail = await ctx.is_subscribed()
+    seen = await ctx.history.has_event("note.left", within=timedelta(days=1))
+    await ctx.sleep_until(ctx.when.next_local("10:00"), label="morning")
+    answer = await ctx.connector("chat").call("post", {"arm": arm, "notes": batch.count})
+    await ctx.trigger(
+        "notes.posted",
+        properties={
+            "lucky": lucky,
+            "room": room.allowed,
+            "takes_mail": takes_mail,
+            "seen": seen.count,
+            "answer": answer["id"],
+        },
+    )
+
+
 def _bad(name: str) -> Callable[[Run], Run]:
     return app.journey(id=name, name=name, trigger=on(name), entry=Entry.unlimited())
 

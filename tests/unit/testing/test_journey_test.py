@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hogsend.errors import InvalidInput, ProviderTransient
 from hogsend.journeys.holdout import is_held_out
-from hogsend.testing import Deed, JourneyTest
+from hogsend.testing import Deed, FakeConnector, JourneyTest
 from tests.unit.testing import journeys
 
 Make = Callable[..., JourneyTest]
@@ -194,6 +195,24 @@ def test_end_of_a_journey_starts_another_that_listens_to_it(journey_test: Make) 
     ]
     assert (afterwards.status, afterwards.node) == ("completed", "end-completed")
     assert "checkpoint:good-is-over" in [step.key for step in afterwards.steps]
+
+
+def test_every_call_of_the_context_works_and_can_be_replayed(journey_test: Make) -> None:
+    chat = FakeConnector(post=lambda args: {"id": f"post-{args['notes']}"})
+    trip = journey_test(journeys.everything, connectors={"chat": chat}, timezone="America/New_York")
+
+    trip.start(text="one").advance(hours=2).start(text="two").finish()
+
+    trip.assert_status("completed")
+    [call] = chat.calls
+    assert call.args["arm"] in ("warm", "plain")
+    [(event, properties)] = trip.triggered
+    assert (event, properties["seen"], properties["answer"]) == ("notes.posted", 2, "post-2")
+    assert (properties["room"], properties["takes_mail"]) == (True, True)
+    assert trip.now.astimezone(ZoneInfo("America/New_York")).strftime("%H:%M") == "10:00"
+    assert trip.refusals == ["already_active"]
+    trip.assert_replay_safe()
+    assert len(chat.calls) == 1
 
 
 def test_being_kept_out_is_an_event_told_once(journey_test: Make) -> None:
