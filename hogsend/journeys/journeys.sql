@@ -13,12 +13,14 @@ FROM hogsend.settle_advances_v1(:journey, :holder, CAST(:items AS jsonb))
 
 -- name: record_steps
 -- Keeps steps before an effect that depends on them. One row while the enrollment is still ours
--- and alive, none otherwise (nothing is written then). Index: journey_states_pkey.
+-- and alive, none otherwise (nothing is written then). The lock makes it take turns with the next
+-- owner's claim: either that claim reads these steps, or they are refused. A weaker lock would let
+-- both happen, and what is recorded would not be what was done. Index: journey_states_pkey.
 WITH live AS (
   SELECT id FROM journey_states
   WHERE id = :state_id AND generation = :generation AND status IN ('active', 'waiting')
     AND deleted_at IS NULL
-  FOR KEY SHARE
+  FOR SHARE
 ), recorded AS (
   INSERT INTO journey_steps (state_id, key, seq, kind, value, generation)
   SELECT live.id, p.key, p.seq, p.kind, p.value, :generation

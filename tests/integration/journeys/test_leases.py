@@ -8,10 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from hogsend.db import Query
 from hogsend.email.models import SendRequest
+from hogsend.journeys import store
+from hogsend.journeys.models import Step
 from tests.integration.journeys.conftest import MakeWorld
 from tests.integration.journeys.content import napper, sleeper
-from tests.integration.journeys.world import World
+from tests.integration.journeys.world import World, state_ids
 
 pytestmark = pytest.mark.integration
 
@@ -163,3 +166,28 @@ def test_wake_without_a_resolved_wait_is_dropped(make_world: MakeWorld) -> None:
 
     assert world.pump() == {"gone": 1}
     assert world.state("status, generation") == ("waiting", 1)
+
+
+def test_step_of_a_stalled_owner_takes_turns_with_the_next_claim(make_world: MakeWorld) -> None:
+    world = make_world(napper())
+    world.send("start")
+    world.pump()
+    (state_id,) = state_ids(world)
+    answers: list[bool] = []
+    stalled = Step(key="once:token", kind="once", value="mine")
+
+    def record() -> None:
+        answers.append(
+            store.record_steps(world.database, state_id, generation=1, steps=[stalled], first_seq=0)
+        )
+
+    late = threading.Thread(target=record)
+    with world.database.transaction() as claim:
+        claim.run(Query("claim", "UPDATE journey_states SET generation = generation + 1"))
+        late.start()
+        late.join(0.5)
+        assert late.is_alive()  # it waits for the claim, which did not read its step
+    late.join(10)
+
+    assert answers == [False]
+    assert world.count("journey_steps") == 0
