@@ -83,6 +83,12 @@ def _connect(address: Address, options: DatabaseOptions, opened: socket.socket) 
         )
     except ServerError as error:
         fields = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        if _POOLER in fields.get("M", ""):
+            raise DatabaseUnavailable(
+                f"cannot sign in to PostgreSQL: {fields['M']}",
+                hint="a pooler stands in between: set HOGSEND_DB_PREPARE=false for one in "
+                "transaction mode (see docs/scaling.md)",
+            ) from error
         raise translate(fields) from error
     except (KeyError, IndexError, StructError, UnicodeDecodeError) as error:
         raise DatabaseUnavailable(
@@ -91,6 +97,10 @@ def _connect(address: Address, options: DatabaseOptions, opened: socket.socket) 
         ) from error
     except (InterfaceError, OSError) as error:
         raise DatabaseUnavailable(f"cannot sign in to PostgreSQL: {error}") from error
+
+
+# PgBouncer says so to every setting that it does not track.
+_POOLER = "unsupported startup parameter"
 
 
 def _startup(address: Address, options: DatabaseOptions) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ class Listener:
 
     ``is_connected`` says whether notifications are being heard. ``reconnected`` is True after a
     ``wait`` that came (back) to a server: what was said in between was missed, so look yourself.
+
+    With ``prepare=False`` (a transaction pooler) it never connects. There LISTEN succeeds on a
+    server connection that somebody else gets next, so it would be deaf and believe it hears.
     """
 
     def __init__(self, options: DatabaseOptions, channels: Sequence[str]) -> None:
@@ -42,7 +46,10 @@ class Listener:
         self._checked_at = 0.0
         self._is_closed = False
         self.reconnected = False
-        self._connect()
+        if options.prepare:
+            self._connect()
+        else:
+            self._retry_at = math.inf
         self.reconnected = False
 
     @property

@@ -43,7 +43,8 @@ def check_schema(
                 log.error(
                     UNREACHABLE,
                     error=error.message,
-                    hint="check DATABASE_URL; SKIP_SCHEMA_CHECK=true starts without a database",
+                    hint=f"{error.hint or 'check DATABASE_URL'}; "
+                    "SKIP_SCHEMA_CHECK=true starts without a database",
                 )
                 return "unreachable"
             pause(_RETRY_SECONDS)

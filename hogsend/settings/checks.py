@@ -33,6 +33,11 @@ def _check_secret(settings: Settings) -> Iterator[str]:
 
 def _check_engine(settings: Settings) -> Iterator[str]:
     if settings.orchestrator != "hatchet":
+        if not settings.db_prepare and settings.mode != "api":
+            yield (
+                "HOGSEND_ORCHESTRATOR: local holds a lock in a session, which a transaction pooler "
+                "does not keep; connect to PostgreSQL itself without HOGSEND_DB_PREPARE=false"
+            )
         return
     token = settings.hatchet_client_token
     if token is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hogsend.db import Database, Listener, Query
+from hogsend.db import Database, DatabaseOptions, Listener, Query
 from tests.integration.db.conftest import terminate_others
 
 _NOTIFY = Query.parse("notify", "SELECT pg_notify(:channel, :payload)")
@@ -86,3 +86,19 @@ def test_close_from_another_thread_ends_the_wait(listener: Listener) -> None:
     assert returned.wait(5)
     thread.join(timeout=5)
     assert listener.wait(60) == []
+
+
+def test_listener_behind_a_transaction_pooler_knows_that_it_is_deaf(
+    database: Database, dsn: str
+) -> None:
+    pooled = DatabaseOptions(url=dsn, prepare=False)
+    with Listener(pooled, ["news"]) as listener:
+        database.run(_NOTIFY, channel="news", payload="a")
+        started = time.monotonic()
+
+        heard = listener.wait(0.3)
+
+        assert heard == []
+        assert time.monotonic() - started >= 0.29
+        assert not listener.is_connected
+        assert not listener.reconnected

@@ -71,6 +71,15 @@ def test_load_for_migrate_needs_only_the_database() -> None:
     assert loaded.database_url == REQUIRED["DATABASE_URL"]
 
 
+@pytest.mark.parametrize("mode", ["worker", "supervisor"])
+def test_local_orchestrator_behind_a_transaction_pooler_is_refused(mode: Mode) -> None:
+    environ = {"HATCHET_CLIENT_TOKEN": "", "HOGSEND_ORCHESTRATOR": "local"}
+
+    assert len(problems(mode, HOGSEND_DB_PREPARE="false", **environ)) == 1
+    assert load("api", HOGSEND_DB_PREPARE="false", **environ).orchestrator == "local"
+    assert load(mode, **environ).db_prepare
+
+
 @pytest.mark.parametrize("mode", ["supervisor", "cli"])
 def test_load_for_supervisor_and_cli_needs_nothing(mode: Mode) -> None:
     assert settings.load({}, mode=mode).database_url == ""
