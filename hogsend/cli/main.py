@@ -21,6 +21,7 @@ COMMANDS = {
     "journeys": (f"{_HOME}.journeys_group:journeys", "Look at journeys and people inside."),
     "keys": (f"{_HOME}.keys:keys", "Create, list and revoke API keys."),
     "outbox": (f"{_HOME}.outbox:outbox", "Look at parked work and retry it."),
+    "restore": (f"{_HOME}.restore:restore", "Accept or fence a restored database."),
     "studio": (f"{_HOME}.studio:studio", "Manage administrators."),
     "templates": (f"{_HOME}.templates:templates", "List, check and preview mail templates."),
     "version": (f"{_HOME}.version:version", "Print versions."),

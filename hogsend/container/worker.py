@@ -20,6 +20,7 @@ from hogsend.idempotency.tasks import idempotency_tasks
 from hogsend.journeys.wiring import Journeys, build_journeys
 from hogsend.kernel.ids import uuid7
 from hogsend.kv.beat import HeartbeatThread
+from hogsend.ops.fence import Fence
 from hogsend.outbox import Relay
 from hogsend.settings import Settings
 
@@ -38,6 +39,7 @@ class WorkerContainer:
     builtin_tasks: Sequence[Task]
     orchestrator: Orchestrator
     relay: Relay
+    fence: Fence
     heartbeat: HeartbeatThread
     version: str = __version__
 
@@ -103,6 +105,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
             observe=parts.metrics.count_advance if parts.metrics else None,
         )
     )
+    fence = Fence(parts.db, new_id=uuid7)
     return WorkerContainer(
         parts=parts,
         journeys=journeys,
@@ -117,7 +120,9 @@ def build_worker(settings: Settings) -> WorkerContainer:
             parts.db,
             [journeys.topic, journeys.announcer, mail.topic, *mail_returns.topics(parts, mailer)],
             resubmit=timedelta(seconds=settings.outbox_resubmit_seconds),
+            may_ship=fence.may_ship,
         ),
+        fence=fence,
         heartbeat=HeartbeatThread(
             parts.kv,
             instance=f"{socket.gethostname()}:{os.getpid()}",

@@ -23,7 +23,9 @@ class HeartbeatThread:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Beat at once and then regularly, on a thread of its own."""
+        """Beat at once and then regularly, on a thread of its own; idempotent."""
+        if self._thread is not None:
+            return
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 

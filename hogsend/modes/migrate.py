@@ -15,11 +15,12 @@ from functools import partial
 from typing import TextIO
 
 from hogsend import settings as environment
-from hogsend.db import DatabaseOptions
+from hogsend.db import DatabaseOptions, home
 from hogsend.db.migration_files import Migration, Track, load_client_track, load_engine_track
 from hogsend.db.migration_ledger import Plan
 from hogsend.db.migrator import Migrator, Patience, connect, connect_exclusively, migrate
 from hogsend.errors import HogsendError
+from hogsend.kernel.ids import uuid7
 from hogsend.settings import Settings
 
 FAILED: Mapping[Track, str] = {
@@ -90,6 +91,11 @@ def _run(chosen: argparse.Namespace, settings: Settings) -> int:
     applied = migrate(
         options, client_folder=settings.client_migrations_folder, patience=patience, say=say
     )
+    with connect(options, patience=patience, say=say) as session:
+        reason = home.settle(session, options, new_id=uuid7())
+    if reason is not None:
+        say(f"This database is a copy ({reason}): workers send nothing from it before")
+        say("`hogsend restore confirm`")
     return _finish(chosen, {"ok": True, "applied": applied})
 
 

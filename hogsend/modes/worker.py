@@ -1,12 +1,13 @@
 """Worker mode: runs journeys, ships the outbox, moves due waits; no port.
 
 Exit codes: 0 after a clean drain, 1 when the drain was forced, the engine was lost for too
-long, the database stayed behind, or start-up failed.
+long, the database stayed behind or was replaced by a copy, or start-up failed.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -18,6 +19,7 @@ from hogsend.errors import HogsendError
 from hogsend.modes.watchdog import Watchdog
 from hogsend.ops.boot_guard import check_schema
 from hogsend.orchestrator.port import ServeEnd, ServeHooks
+from hogsend.orchestrator.signals import stop_signals
 from hogsend.telemetry import logging
 
 STARTING = "Hogsend worker starting"
@@ -59,6 +61,9 @@ def _serve(container: WorkerContainer) -> int:
         waits_for_migration=True,
     ):
         return 1
+    if not _is_at_home(container):
+        log.info(STOPPED, end=ServeEnd.STOPPED.value)
+        return 0
     watchdog = Watchdog(
         container.orchestrator,
         threads=(container.relay, container.journeys.timer),
@@ -74,7 +79,23 @@ def _serve(container: WorkerContainer) -> int:
         watchdog.stop()
         container.stop_shipping()
     log.info(STOPPED, end=end.value)
-    return 0 if end is ServeEnd.STOPPED and not watchdog.has_fired else 1
+    is_clean = not (watchdog.has_fired or container.fence.has_moved)
+    return 0 if end is ServeEnd.STOPPED and is_clean else 1
+
+
+def _is_at_home(container: WorkerContainer) -> bool:
+    """On a copy of the database wait, alive but unknown to the engine, until it is accepted.
+
+    False when told to stop first.
+    """
+    stopping = threading.Event()
+    with stop_signals(stopping.set):
+        # Beating already: an operator must see that somebody is there.
+        is_at_home = container.fence.wait(stopping, on_copy=container.heartbeat.start)
+    if not is_at_home:
+        container.heartbeat.stop()
+    container.fence.watch(container.orchestrator.request_stop)
+    return is_at_home
 
 
 def _hooks(container: WorkerContainer, watchdog: Watchdog) -> ServeHooks:

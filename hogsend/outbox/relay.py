@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -29,6 +29,7 @@ class Relay:
     once; rows of one subject in order. A handler that raises is given the rows one by one, so that
     only the poisoned one waits, longer each time, and is parked in the end. Natural batching:
     under load a claim finds many rows, when quiet it finds one, and there is no linger timer.
+    The thread asks ``may_ship`` before every claim.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Relay:
         resubmit: timedelta = timedelta(seconds=60),
         claim_limit: int = 500,
         poll: timedelta = timedelta(seconds=1),
+        may_ship: Callable[[], bool] = lambda: True,
     ) -> None:
         self._db = db
+        self._may_ship = may_ship
         self._handlers: Mapping[str, TopicHandler] = {h.topic: h for h in handlers}
         self._resubmit = resubmit
         self._limit = claim_limit
@@ -126,6 +129,9 @@ class Relay:
         listener = self._db.listener([CHANNEL])
         try:
             while not self._stopping.is_set():
+                if not self._may_ship():
+                    self._stopping.wait(self._poll.total_seconds())
+                    continue
                 try:
                     claimed = self.drain_once()
                 except HogsendError as error:

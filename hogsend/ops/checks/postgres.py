@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hogsend.db import Database, DatabaseOptions, QueryFile
+from hogsend.db import Database, DatabaseOptions, QueryFile, home
+from hogsend.db.errors import UndefinedTable
 from hogsend.db.schema_version import TrackStatus, probe
 from hogsend.errors import HogsendError
 from hogsend.kernel.clock import Clock
@@ -40,6 +41,7 @@ def check_postgres(settings: Settings, clock: Clock) -> Sequence[Finding]:
     try:
         findings += _server(db, settings, clock)
         findings += _tracks(db, settings)
+        findings += _home(db)
     except HogsendError as error:
         fix = error.hint or "check host, port, user, password and sslmode in DATABASE_URL"
         findings.append(problem(_SUBJECT, error.message, fix))
@@ -107,6 +109,22 @@ def _tracks(db: Database, settings: Settings) -> list[Finding]:
     return [
         _track("engine track", status.engine),
         _track("client track", status.client),
+    ]
+
+
+def _home(db: Database) -> list[Finding]:
+    try:
+        reason = home.find_reason(db, db.options)
+    except UndefinedTable:
+        return []  # the tracks say what is missing
+    if reason is None:
+        return []
+    return [
+        problem(
+            "restore",
+            f"this database is a copy: {reason}; workers send nothing from it",
+            "if it has replaced the original: `hogsend restore confirm`",
+        )
     ]
 
 

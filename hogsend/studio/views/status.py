@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hogsend import __version__
-from hogsend.db import Database
+from hogsend.db import Database, home
 from hogsend.errors import HogsendError
 from hogsend.kv.heartbeat import Workers
 from hogsend.ops.health import Health, Report
@@ -33,13 +33,17 @@ class WorkerLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPage(Page):
-    """``overview`` None: the database did not answer. ``engine`` names the orchestrator."""
+    """``overview`` None: the database did not answer. ``engine`` names the orchestrator.
+
+    ``copy`` says why the database counts as a copy, None when it does not.
+    """
 
     report: Report
     overview: Overview | None
     workers: Sequence[WorkerLine]
     sends: Sequence[SendRow]
     engine: str
+    copy: str | None
     is_late: bool
     is_empty: bool
 
@@ -81,6 +85,7 @@ class StatusViews:
             workers=self._workers(),
             sends=sends,
             engine=self.engine,
+            copy=self._find_copy(),
             is_late=overview is not None
             and max(overview.late_seconds, overview.outbox.oldest_seconds) > _LATE_SECONDS,
             is_empty=overview is not None and not sends and not overview.under_way,
@@ -91,6 +96,12 @@ class StatusViews:
             return read_overview(self.db), list_recent_sends(self.db, limit=_RECENT)
         except HogsendError:
             return None, ()
+
+    def _find_copy(self) -> str | None:
+        try:
+            return home.find_reason(self.db, self.db.options)
+        except HogsendError:
+            return None
 
     def _workers(self) -> list[WorkerLine]:
         try:
