@@ -21,6 +21,7 @@ from hogsend.access.bootstrap import ensure_first_admin, ensure_first_api_key
 from hogsend.db import Database
 from hogsend.db.schema_version import SchemaStatus
 from hogsend.errors import HogsendError
+from hogsend.modes.graceful_stop import GracefulStop
 from hogsend.ops.boot_guard import check_schema
 from hogsend.ops.health import API_VERSION, Health
 from hogsend.settings import Settings
@@ -166,7 +167,9 @@ def _serve_many(settings: Settings, build: Build, sock: socket.socket, count: in
             container.close()
 
     return ProcessGroup(
-        count=count, serve=serve, shutdown_seconds=settings.shutdown_timeout_seconds
+        count=count,
+        serve=serve,
+        shutdown_seconds=settings.drain_seconds + settings.shutdown_timeout_seconds,
     ).run()
 
 
@@ -197,12 +200,10 @@ def _serve(
             shutdown_seconds=settings.shutdown_timeout_seconds,
         ),
     )
-    received: list[str] = []
+    stop = GracefulStop(server, container.health, drain_seconds=settings.drain_seconds)
 
     def on_signal(number: int, frame: object) -> None:
-        received.append(signal.Signals(number).name)
-        container.health.start_draining()
-        server.stop()
+        stop.request(signal.Signals(number).name)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
@@ -217,9 +218,7 @@ def _serve(
     )
     is_clean = server.run(
         is_wanted=is_wanted,
-        on_stop=lambda: log.info(
-            f"{received[0] if received else 'Stop'} received, shutting down gracefully"
-        ),
+        on_stop=lambda: log.info(f"{stop.reason} received, shutting down gracefully"),
     )
     if not is_clean:
         log.error("requests.cut_off", seconds=settings.shutdown_timeout_seconds)

@@ -54,7 +54,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     data_dir = locate(settings.data_dir, is_chosen=settings.is_set("HOGSEND_DATA_DIR"))
-    patience = 2 * (settings.shutdown_timeout_seconds + _MARGIN_SECONDS)
+    patience = 2 * (settings.drain_seconds + settings.shutdown_timeout_seconds + _MARGIN_SECONDS)
     try:
         with (
             only_supervisor(data_dir, wait_seconds=patience) as programs,

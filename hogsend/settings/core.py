@@ -101,6 +101,12 @@ class CoreSettings:
         "Keep it below the platform's own limit (Kubernetes and ECS: 30 s).",
         group=_RUNTIME,
     )
+    drain_seconds: float = setting(
+        "HOGSEND_DRAIN_SECONDS", kinds.number(0), 0.0,
+        "How long a stopping api goes on serving with `/v1/health/ready` at 503, so that load "
+        "balancers notice before its socket closes. `SHUTDOWN_TIMEOUT_SECONDS` comes after it.",
+        group=_RUNTIME, modes=("api", "supervisor"),
+    )
     metrics_port: int | None = setting(
         "HOGSEND_METRICS_PORT", kinds.PORT, None,
         "Serve Prometheus metrics at `/metrics` on this port, or on the first free one of the "

@@ -142,7 +142,9 @@ def _for_supervisord(
     settings: Settings, data_dir: Path, servers: Mapping[str, Server], api_processes: int
 ) -> dict[str, str]:
     commands = {name: shlex.join(server.command()) for name, server in servers.items()}
-    stop = math.ceil(settings.shutdown_timeout_seconds) + _STOP_MARGIN_SECONDS
+    stop = (
+        math.ceil(settings.drain_seconds + settings.shutdown_timeout_seconds) + _STOP_MARGIN_SECONDS
+    )
     return {
         "HOGSEND_SUPERVISE_PIDFILE": str(data_dir / "supervisord.pid"),
         "HOGSEND_SUPERVISE_POSTGRES": commands.get(POSTGRES, _NOTHING),

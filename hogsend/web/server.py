@@ -121,6 +121,11 @@ class HttpServer:
         on_stop()
         return self._drain()
 
+    def announce_stop(self) -> None:
+        """Go on serving, but ask clients after every answer not to come back on this connection."""
+        for listener in self._listeners:
+            listener.is_draining = True
+
     def stop(self) -> None:
         """Stop accepting and let ``run`` finish what is in flight."""
         self._stopping = True

@@ -104,9 +104,9 @@ class Instance:
         self.processes.append(process)
         return process
 
-    def start_api(self) -> subprocess.Popen[bytes]:
+    def start_api(self, **environ: str) -> subprocess.Popen[bytes]:
         """Start the API and wait until it answers."""
-        process = self.start("api")
+        process = self.start("api", **environ)
         wait_until(self.is_live, seconds=30, what=lambda: f"api is live\n{self.log('api')}")
         return process
 
