@@ -65,6 +65,13 @@ _SKIPS = Query.parse(
 )
 
 
+_FORGET = Query.parse(
+    "forget",
+    """TRUNCATE journey_states, journey_steps, journey_logs, journey_skips, waits, outbox,
+                user_events CASCADE""",
+)
+
+
 class DatabaseWorld:
     """Like ``World``, as far as the comparison needs it. Mail goes to the same kind of mailbox."""
 
@@ -122,6 +129,10 @@ class DatabaseWorld:
             )
         )
         self.drain()
+
+    def forget(self) -> None:
+        """Nobody is under way any more: a new history costs no more than the first."""
+        self.db.run(_FORGET)
 
     def drain(self) -> None:
         while rows := self.db.run(_DUE):

@@ -40,12 +40,13 @@ def real(database: Database) -> Iterator[DatabaseWorld]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(history=_HISTORIES)
 def test_history_played_in_memory_and_on_postgresql_ends_the_same(
     real: DatabaseWorld, history: list[Deed]
 ) -> None:
+    real.forget()
     user_id = f"user-{uuid7()}"
     person = Person(user_id=user_id, email=f"{user_id}@example.com")
     with World(journeys.app) as world:
