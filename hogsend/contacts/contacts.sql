@@ -102,3 +102,12 @@ SELECT section, removed FROM hogsend.erase_contact_v1(CAST(:id AS uuid))
 INSERT INTO audit_logs (actor, actor_key_id, action, resource, resource_id, detail)
 VALUES (:actor, CAST(:actor_key_id AS uuid), 'contact.erased', 'contact', :resource_id,
         CAST(:detail AS jsonb))
+
+-- name: delete_old_drafts
+-- Drafts that nobody added to for long; rows (keys), at most :limit. Index:
+-- anonymous_drafts_updated_idx.
+DELETE FROM anonymous_drafts WHERE anonymous_id IN (
+  SELECT anonymous_id FROM anonymous_drafts WHERE updated_at < CAST(:before AS timestamptz)
+  ORDER BY updated_at LIMIT :limit)
+  AND updated_at < CAST(:before AS timestamptz)
+RETURNING anonymous_id

@@ -96,6 +96,7 @@ class Eraser:
             tx,
             "contact.deleted",
             contact_id,
-            {"id": str(contact_id), "externalId": person.external_id, "email": person.email},
+            # The row id is all that may be left of somebody who was erased.
+            {"id": str(contact_id), "externalId": None, "email": None},
         )
         return certificate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -159,6 +160,11 @@ def audit_erasure(
         resource_id=resource_id,
         detail=detail,
     )
+
+
+def delete_old_drafts(db: Executor, *, before: datetime, limit: int) -> int:
+    """Delete what anonymous ids said that nobody added to since; answers how many."""
+    return len(db.run(_Q["delete_old_drafts"], before=before, limit=limit))
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:

@@ -26,6 +26,7 @@ from hogsend.kv.rate_limit import RateLimiter
 from hogsend.ops import api as ops_api
 from hogsend.ops.health import Health
 from hogsend.ops.probes import LiveProbes
+from hogsend.outbound.promises import Promises
 from hogsend.preferences.wiring import Lists, build_lists
 from hogsend.settings import Settings
 from hogsend.web.docs_api import with_docs
@@ -149,6 +150,7 @@ def _build_lists(parts: Parts, guards: Guards) -> Lists:
         signer=parts.signer,
         clock=parts.clock,
         new_id=uuid7,
+        announcer=Promises(parts.clock),
     )
 
 
@@ -158,7 +160,13 @@ def _contact_routes(parts: Parts, guards: Guards, lists: Lists) -> list[Route]:
 
     settings = parts.settings
     api = contacts_api.ContactsApi(
-        people=build_people(settings, parts.db, signer=parts.signer, clock=parts.clock),
+        people=build_people(
+            settings,
+            parts.db,
+            signer=parts.signer,
+            clock=parts.clock,
+            announcer=Promises(parts.clock),
+        ),
         signer=parts.signer,
         clock=parts.clock,
         lists=lists.contact_lists,

@@ -149,18 +149,27 @@ def topics(parts: Parts, mailer: Mailer) -> list[TopicHandler]:
     from hogsend.email.feedback.events import FeedbackEvents
     from hogsend.email.feedback.wiring import read_suppression_policy
     from hogsend.email.optin_mail import OptInMails
+    from hogsend.outbound.promises import Promises
     from hogsend.tracking.hits import HitEvents
 
     return [
-        HitEvents(parts.db, parts.ingest, clock=parts.clock),
+        HitEvents(parts.db, parts.ingest, clock=parts.clock, promises=Promises(parts.clock)),
         FeedbackEvents(parts.db, parts.ingest, policy=read_suppression_policy(parts.settings)),
         OptInMails(parts.db, mailer, lists=build_lists(parts), links=build_confirm_links(parts)),
     ]
 
 
 def tasks(parts: Parts) -> list[Task]:
-    """What the worker does once a day."""
+    """What the worker forgets, each after days of its own."""
+    from hogsend.contacts.tasks import contact_tasks
+    from hogsend.outbound.tasks import outbound_tasks
     from hogsend.tracking.forget import forget_tasks
 
-    details_for = timedelta(days=parts.settings.hit_detail_days)
-    return forget_tasks(parts.db, clock=parts.clock, details_for=details_for)
+    db, clock, settings = parts.db, parts.clock, parts.settings
+    drafts_for = timedelta(days=settings.anonymous_draft_days)
+    keep_for = timedelta(days=settings.outbound_retention_days)
+    return [
+        *forget_tasks(db, clock=clock, details_for=timedelta(days=settings.hit_detail_days)),
+        *contact_tasks(db, clock=clock, drafts_for=drafts_for),
+        *outbound_tasks(db, clock=clock, keep_for=keep_for),
+    ]

@@ -52,3 +52,13 @@ class TrackingSettings(DeliverySettings):
         "Days for which network and program of a click are kept, and requests of machines.",
         group=_TRACKING, modes=("worker", "supervisor"),
     )
+    outbound_retention_days: int = setting(
+        "HOGSEND_OUTBOUND_RETENTION_DAYS", kinds.whole(1, 3650), 7,
+        "Days for which promised outbound events (`contact.*`, `email.*`) are kept.",
+        group=_TRACKING, modes=("worker", "supervisor"),
+    )
+    anonymous_draft_days: int = setting(
+        "HOGSEND_ANONYMOUS_DRAFT_DAYS", kinds.whole(1, 3650), 90,
+        "Days after which properties of a visitor who never became a contact are forgotten.",
+        group=_TRACKING, modes=("worker", "supervisor"),
+    )

@@ -14,6 +14,7 @@ from hogsend.errors import HogsendError
 from hogsend.events.models import Ingested, NewEvent
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.wire_json import JsonObject, JsonValue
+from hogsend.outbound.models import HitPromise
 from hogsend.outbox.models import Delivery, Done, OutboxRow, Retry
 from hogsend.tracking import store
 from hogsend.tracking.models import HitContext, HitPolicy
@@ -30,6 +31,12 @@ class IngestsMany(Protocol):
     def ingest_many(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]: ...
 
 
+class PromisesHits(Protocol):
+    """Tells the outside of opens and clicks; the same hits again tell nothing."""
+
+    def promise_hits(self, db: Executor, hits: Sequence[HitPromise]) -> int: ...
+
+
 class HitEvents:
     """Topic ``tracking.hit``: an event for each open, click and answer of a person.
 
@@ -41,25 +48,37 @@ class HitEvents:
     topic = "tracking.hit"
 
     def __init__(
-        self, db: Executor, ingest: IngestsMany, *, clock: Clock, policy: HitPolicy | None = None
+        self,
+        db: Executor,
+        ingest: IngestsMany,
+        *,
+        clock: Clock,
+        policy: HitPolicy | None = None,
+        promises: PromisesHits | None = None,
     ) -> None:
         self._db = db
         self._ingest = ingest
         self._clock = clock
         self._policy = policy or HitPolicy()
+        self._promises = promises
 
     def deliver(self, rows: Sequence[OutboxRow]) -> list[Delivery]:
         """One outcome per row; raises DatabaseUnavailable, then all rows come again."""
         events: dict[int, NewEvent] = {}
         answered: dict[int, HitContext] = {}
+        told: list[HitPromise] = []
         hits: list[JsonValue] = [_reference(row.payload) for row in rows]
         for context in store.load_hits(self._db, hits):
             event = self._to_event(rows[context.position].payload, context)
             if event is not None:
                 events[context.position] = event
+                told += _to_promise(event, context)
                 if rows[context.position].payload.get("kind") == "answer":
                     answered[context.position] = context
         stored = dict(zip(events, self._ingest.ingest_many(list(events.values())), strict=True))
+        if self._promises is not None:
+            # Before the rows are done: a crash in between delivers them again.
+            self._promises.promise_hits(self._db, told)
         for position, context in answered.items():
             outcome = stored[position]
             if isinstance(outcome, Ingested) and outcome.stored and context.link_id is not None:
@@ -130,6 +149,24 @@ def _event(
         occurred_at=at,
         may_create=False,
     )
+
+
+def _to_promise(event: NewEvent, context: HitContext) -> list[HitPromise]:
+    """What the outside hears: answers and links that ask are the engine's own affair."""
+    name = {OPENED: "email.opened", CLICKED: "email.clicked"}.get(event.name)
+    if name is None or event.occurred_at is None or event.idempotency_key is None:
+        return []
+    is_click = event.name == CLICKED
+    return [
+        HitPromise(
+            type=name,
+            send_id=context.send_id,
+            at=event.occurred_at,
+            dedupe_key=f"{name}:{event.idempotency_key}",
+            link_id=context.link_id if is_click else None,
+            url=context.url if is_click else None,
+        )
+    ]
 
 
 def _to_delivery(outcome: Ingested | HogsendError | None) -> Delivery:

@@ -31,6 +31,11 @@ _ROWS = {
         "INSERT INTO list_confirmations (id, list_id, user_id, email, contact_id, source,"
         " requested_at) VALUES (:state, 'news', :key, :email, :id, 'api', now())"
     ),
+    "outbound_events": (
+        "INSERT INTO outbound_events (id, type, contact_id, payload, occurred_at)"
+        " VALUES (hogsend.uuid7_v1(), 'contact.updated', :id,"
+        " jsonb_build_object('email', CAST(:email AS text), 'key', CAST(:key AS text)), now())"
+    ),
     "preference_changes": (
         "INSERT INTO preference_changes (contact_id, user_id, email, category, subscribed, source)"
         " VALUES (:id, :key, :email, 'news', false, 'api')"
@@ -57,6 +62,9 @@ _CHILDREN = (
     " coalesce(CAST(:id AS text), :key) || '/other', '{\"journey\": \"other\"}')",
 )
 _MAIL = (
+    "INSERT INTO outbound_events (id, type, send_id, payload, occurred_at) SELECT"
+    " hogsend.uuid7_v1(), 'email.sent', id, jsonb_build_object('to', to_email), now()"
+    " FROM email_sends WHERE to_email = :email",
     "INSERT INTO tracked_links (email_send_id, original_url) SELECT id, 'https://a.co'"
     " FROM email_sends WHERE to_email = :email",
     "INSERT INTO link_clicks (id, tracked_link_id) SELECT gen_random_uuid(), l.id"
@@ -80,7 +88,7 @@ def give_everything(people: People, contact_id: UUID | None, *, key: str, email:
     named: dict[str, object] = {"id": contact_id, "key": key, "email": email, "state": state}
     people.rows(_STATE, **{n: named[n] for n in ("id", "key", "state")})
     for table, sql in _ROWS.items():
-        if contact_id is None and table == "group_memberships":
+        if contact_id is None and table in ("group_memberships", "outbound_events"):
             continue
         _run(people, sql, named)
     for sql in (*_CHILDREN, *_MAIL):

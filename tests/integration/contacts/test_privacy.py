@@ -26,7 +26,8 @@ PERSONAL = {
     "email_sends",
     "email_suppressions", "group_memberships", "journey_logs", "journey_skips", "journey_states",
     "journey_steps", "list_confirmations",
-    "link_clicks", "machine_hits", "outbox", "preference_changes", "tracked_links", "user_events",
+    "link_clicks", "machine_hits", "outbound_events", "outbox", "preference_changes",
+    "tracked_links", "user_events",
     "waits",
 }  # fmt: skip
 
