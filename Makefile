@@ -32,7 +32,7 @@ demo: pyz ## send a real event, follow its journey, print the mail
 # Tests that measure time against real processes can be late in the crowd; they get one more chance
 # alone. A real failure fails there too.
 test: $(VENV)/complete lint types floors ## every check and every test, on real PostgreSQL and Redis
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --maxfail 20 $(PYTEST_OPTIONS) || \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_OPTIONS) || \
 	  { test $$? -eq 1 && echo "some tests failed: running those again, alone" && \
 	    $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_OPTIONS); }
 
