@@ -32,7 +32,7 @@ _APPLICATION = "hogsend-migrate"
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Apply, look (``--status``, ``--dry-run``) or note (``--stamp``); returns the exit code."""
-    parser = _parser()
+    parser = build_parser()
     try:
         chosen = parser.parse_args(argv)
         if chosen.stamp is not None and not chosen.yes:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hogsend migrate",
         description="Apply the engine's migrations, then those of CLIENT_MIGRATIONS_FOLDER.",

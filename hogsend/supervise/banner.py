@@ -39,6 +39,7 @@ def render(plan: Plan, first: FirstRun, *, version: str) -> str:
         f"  Hogsend {version} is ready",
         "",
         _row("API", plan.url),
+        _row("Studio", f"{plan.url}/studio"),
         _row("Health", f"{plan.url}/v1/health"),
         _row("Data", str(plan.data_dir)),
     ]
