@@ -186,7 +186,9 @@ CREATE FUNCTION hogsend.ingest_event_v1(
   OUT refused text, OUT exits jsonb, OUT promised integer)
 LANGUAGE plpgsql
 -- Plans are cached by sessions that start on empty tables, where reading all of one looks cheap.
-SET enable_seqscan = off AS $$
+SET enable_seqscan = off
+-- The plans are the same for any values; making one for these values costs as much as the event.
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_found uuid;
@@ -197,13 +199,35 @@ DECLARE
   v_try integer := 0;
   v_created boolean := false;
   v_locked boolean := false;
+  v_is_known boolean := false;
+  v_is_awaited boolean;
 BEGIN
   stored := false;
   exits := '[]';
   promised := 0;
 
-  -- 1. who it is
+  -- 1. who it is. Usually the first key is an alias of somebody who has all the others too: then
+  -- finding them and noting that they came is one statement.
+  IF p_contact_id IS NULL THEN
+    UPDATE contacts k SET
+        last_seen_at = greatest(k.last_seen_at, now()),
+        properties = CASE WHEN p_contact_patch IS NULL THEN k.properties
+                          ELSE hogsend.patch_properties_v1(k.properties, p_contact_patch) END,
+        updated_at = CASE WHEN p_contact_patch IS NULL THEN k.updated_at ELSE now() END
+      FROM contact_aliases a
+      WHERE a.alias_kind = CASE WHEN p_external_id IS NOT NULL THEN 'external'
+                                WHEN p_email IS NOT NULL THEN 'email' ELSE 'anonymous' END
+        AND a.alias_value = coalesce(p_external_id, p_email, p_anonymous_id)
+        AND k.id = a.contact_id AND k.deleted_at IS NULL
+        AND (p_external_id IS NULL OR k.external_id = p_external_id)
+        AND (p_email IS NULL OR k.email = p_email)
+        AND (p_anonymous_id IS NULL OR k.anonymous_id = p_anonymous_id)
+        AND NOT (p_anonymous_only AND (k.external_id IS NOT NULL OR k.email IS NOT NULL))
+      RETURNING k.id, k.external_id, k.anonymous_id INTO v_found, v_external, v_anonymous;
+    v_is_known := FOUND;
+  END IF;
   LOOP
+    EXIT WHEN v_is_known;
     v_try := v_try + 1;
     IF v_try > 8 THEN
       RAISE EXCEPTION 'contact keys are being rearranged' USING ERRCODE = '40001';
@@ -291,9 +315,12 @@ BEGIN
                            source, idempotency_key, occurred_at)
     VALUES (p_event_id, contact_key, v_found, p_event, p_properties, p_groups, p_value, p_currency,
             p_source, p_idempotency_key, coalesce(p_occurred_at, now()))
-    ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS v_rows = ROW_COUNT;
-  stored := v_rows = 1;
+    ON CONFLICT DO NOTHING
+    -- Does anybody wait for it? Mostly nobody does, and this is cheaper than trying to wake them.
+    RETURNING v_found IS NULL OR p_groups IS NOT NULL OR EXISTS (
+      SELECT FROM waits w WHERE w.contact_id = v_found AND w.event = p_event
+        AND w.outcome IS NULL AND w.group_type IS NULL) INTO v_is_awaited;
+  stored := FOUND;
   IF NOT stored THEN
     SELECT e.id INTO event_id FROM user_events e WHERE e.idempotency_key = p_idempotency_key;
     event_id := coalesce(event_id, p_event_id);
@@ -347,36 +374,38 @@ BEGIN
   END IF;
 
   -- 4. who waited for it: the person, or anybody who waits for their group
-  WITH hits AS (
-    SELECT w.state_id FROM waits w
-    WHERE w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
-      AND w.contact_id = v_found
-      AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
-    UNION ALL
-    SELECT w.state_id FROM waits w
-    WHERE v_found IS NULL AND w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
-      AND w.contact_id IS NULL AND w.user_id = ingest_event_v1.contact_key
-      AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
-    UNION ALL
-    SELECT w.state_id FROM jsonb_each_text(coalesce(p_groups, '{}')) g
-    JOIN waits w ON w.group_type = g.key AND w.group_key = g.value
-    WHERE w.outcome IS NULL AND w.event = p_event
-      AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
-  ), woken AS (
-    UPDATE waits w SET outcome = 'event', outcome_event_id = p_event_id, outcome_at = now(),
-        outcome_value = jsonb_build_object('properties', p_properties, 'occurredAt',
-          to_char(coalesce(p_occurred_at, now()) AT TIME ZONE 'UTC',
-                  'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-          'actorUserId', ingest_event_v1.contact_key)
-      FROM hits WHERE w.state_id = hits.state_id AND w.outcome IS NULL
-      RETURNING w.state_id, w.journey_id, w.contact_id, w.user_id
-  )
-  INSERT INTO outbox (topic, subject, ref_id, payload, priority)
-    SELECT 'journey.advance', coalesce(contact_id::text, user_id) || '/' || journey_id, state_id,
-           jsonb_build_object('journey', journey_id, 'state', state_id), 3
-    FROM woken;
-  GET DIAGNOSTICS v_rows = ROW_COUNT;
-  promised := promised + v_rows;
+  IF v_is_awaited THEN
+    WITH hits AS (
+      SELECT w.state_id FROM waits w
+      WHERE w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
+        AND w.contact_id = v_found
+        AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+      UNION ALL
+      SELECT w.state_id FROM waits w
+      WHERE v_found IS NULL AND w.outcome IS NULL AND w.event = p_event AND w.group_type IS NULL
+        AND w.contact_id IS NULL AND w.user_id = ingest_event_v1.contact_key
+        AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+      UNION ALL
+      SELECT w.state_id FROM jsonb_each_text(coalesce(p_groups, '{}')) g
+      JOIN waits w ON w.group_type = g.key AND w.group_key = g.value
+      WHERE w.outcome IS NULL AND w.event = p_event
+        AND (w.predicate IS NULL OR hogsend.matches_v1(w.predicate, p_properties))
+    ), woken AS (
+      UPDATE waits w SET outcome = 'event', outcome_event_id = p_event_id, outcome_at = now(),
+          outcome_value = jsonb_build_object('properties', p_properties, 'occurredAt',
+            to_char(coalesce(p_occurred_at, now()) AT TIME ZONE 'UTC',
+                    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+            'actorUserId', ingest_event_v1.contact_key)
+        FROM hits WHERE w.state_id = hits.state_id AND w.outcome IS NULL
+        RETURNING w.state_id, w.journey_id, w.contact_id, w.user_id
+    )
+    INSERT INTO outbox (topic, subject, ref_id, payload, priority)
+      SELECT 'journey.advance', coalesce(contact_id::text, user_id) || '/' || journey_id, state_id,
+             jsonb_build_object('journey', journey_id, 'state', state_id), 3
+      FROM woken;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    promised := promised + v_rows;
+  END IF;
 
   -- 5. whom it starts
   IF p_starts IS NOT NULL THEN
