@@ -5,7 +5,7 @@ from __future__ import annotations
 from hogsend.access.cookies import SessionCookie
 from hogsend.access.guards import Guards
 from hogsend.access.limits import ADMIN, RateLimits
-from hogsend.access.models import Principal
+from hogsend.access.models import administrator
 from hogsend.access.origins import TrustedOrigins
 from hogsend.access.sessions import Sessions
 from hogsend.errors import NotAllowed
@@ -52,10 +52,6 @@ class AdminGuard:
             raise NotAllowed("Unauthorized", code="unauthorized")
         if req.method not in _SAFE:
             self._origins.check(req)
-        principal = req.principal = Principal(
-            id=f"user:{session.admin.id}",
-            name=session.admin.email,
-            scopes=frozenset({"full-admin"}),
-        )
+        principal = req.principal = administrator(session.admin)
         if self._limits is not None:
             self._limits.count(req, principal, ADMIN)

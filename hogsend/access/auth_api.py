@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hogsend.access.cookies import SessionCookie
 from hogsend.access.limits import network_of
-from hogsend.access.models import Admin
+from hogsend.access.models import Admin, administrator
 from hogsend.access.origins import TrustedOrigins
 from hogsend.access.passwords import MAX_LENGTH, MIN_LENGTH
 from hogsend.access.resets import Resets
@@ -105,6 +105,7 @@ class AuthApi:
         self._check_origin(req)
         session = self._find(req)[0]
         if session is not None:
+            req.principal = administrator(session.admin)
             self.sessions.end(session.id, user_id=session.admin.id)
         self.cookie.clear(resp)
         resp.json({"success": True})
@@ -156,7 +157,8 @@ class AuthApi:
         body = _read(req, ResetBody)
         token = body.token or req.params.get("token")
         _check_length(body.new_password)
-        self.resets.redeem(token if isinstance(token, str) else "", body.new_password)
+        admin = self.resets.redeem(token if isinstance(token, str) else "", body.new_password)
+        req.principal = None if admin is None else administrator(admin)
         resp.json({"status": True})
 
     def change(self, req: Request, resp: Response) -> None:
@@ -212,6 +214,7 @@ class AuthApi:
         session = self._find(req)[0]
         if session is None:
             raise NotAllowed("Unauthorized", code="unauthorized")
+        req.principal = administrator(session.admin)
         return session
 
     def _check_origin(self, req: Request) -> None:

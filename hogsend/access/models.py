@@ -58,3 +58,8 @@ class Admin:
     email: str
     name: str
     created_at: datetime
+
+
+def administrator(admin: Admin) -> Principal:
+    """Somebody who is signed in, as a caller."""
+    return Principal(id=f"user:{admin.id}", name=admin.email, scopes=frozenset({"full-admin"}))

@@ -65,8 +65,8 @@ class Resets:
             # The caller must not learn from a failure that the address exists.
             structlog.get_logger().error("reset_mail.failed", code=error.code)
 
-    def redeem(self, token: str, password: str) -> None:
-        """Set the password and end every session of the administrator.
+    def redeem(self, token: str, password: str) -> Admin | None:
+        """Set the password and end every session of the administrator; answers who it is.
 
         Raises InvalidResetToken, and InvalidInput for a password of wrong length (the token
         stays good then).
@@ -82,6 +82,7 @@ class Resets:
             user_id = str(rows[0][0])
             _set(tx, user_id, password_hash)
             end_others(tx, user_id=user_id)
+            return next((a for a in store.list_admins(tx) if a.id == user_id), None)
 
     def change(self, admin: Admin, *, current: str, new: str, kept_session: str | None) -> None:
         """Change a known password; ``kept_session`` stays, all others end (None: all stay).

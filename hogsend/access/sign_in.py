@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 from hogsend.access.admins import authenticate
+from hogsend.access.audit import UNKNOWN, AuditLog
 from hogsend.access.limits import EXCEEDED, network_of
 from hogsend.access.models import Admin
 from hogsend.db import Database
 from hogsend.errors import NotAllowed, RateLimited
-from hogsend.kernel.addresses import normalize_email
+from hogsend.kernel.addresses import is_email, normalize_email
 from hogsend.kernel.hashing import sha256_hex
 from hogsend.kv.rate_limit import RateLimiter
 
@@ -31,11 +32,14 @@ class WrongPassword(NotAllowed):
 class SignIn:
     """Checks a password under limits that all processes share while Redis is there.
 
-    With ``limiter`` None nothing is counted.
+    With ``limiter`` None nothing is counted; ``audit`` hears of every checked password.
     """
 
-    def __init__(self, db: Database, *, limiter: RateLimiter | None) -> None:
+    def __init__(
+        self, db: Database, *, limiter: RateLimiter | None, audit: AuditLog | None = None
+    ) -> None:
         self._db = db
+        self._audit = audit
         self._limiter = limiter
         self._hashing = threading.BoundedSemaphore(_HASHES_AT_ONCE)
 
@@ -49,9 +53,31 @@ class SignIn:
             admin = authenticate(self._db, email=email.replace("\0", ""), password=password)
         finally:
             self._hashing.release()
+        self._note(admin, email, ip)
         if admin is None:
             raise WrongPassword("Invalid email or password")
         return admin
+
+    def _note(self, admin: Admin | None, email: str, ip: str) -> None:
+        if self._audit is None:
+            return
+        if admin is not None:
+            self._audit.note(
+                actor=admin.email,
+                action="sign-in.post",
+                resource="sign-in",
+                resource_id=admin.id,
+                ip=ip,
+            )
+            return
+        # What is no address may be a password in the wrong field.
+        typed = normalize_email(email.replace("\0", ""))
+        self._audit.note(
+            actor=typed if is_email(typed) else UNKNOWN,
+            action="sign-in.refused",
+            resource="sign-in",
+            ip=ip,
+        )
 
     def count(self, key: str, limit: int, window_seconds: int) -> None:
         """Count a call of another sensitive kind; raises RateLimited."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hogsend.access.audit import AuditLog
 from hogsend.access.auth_api import AuthApi
 from hogsend.access.cookies import SessionCookie
 from hogsend.access.origins import TrustedOrigins
@@ -42,14 +43,20 @@ class Signing:
 
 
 def build_signing(
-    settings: Settings, db: Database, *, kv: Kv, clock: Clock, mail: ResetMail | None
+    settings: Settings,
+    db: Database,
+    *,
+    kv: Kv,
+    clock: Clock,
+    mail: ResetMail | None,
+    audit: AuditLog | None = None,
 ) -> Signing:
     """Limits are off with ``NODE_ENV=test`` only; ``mail`` None: no password can be mailed."""
     is_counted = settings.node_env != "test"
     return Signing(
         sessions=Sessions(db, clock=clock),
         resets=Resets(db, clock=clock, mail=mail),
-        flow=SignIn(db, limiter=RateLimiter(kv, clock=clock) if is_counted else None),
+        flow=SignIn(db, limiter=RateLimiter(kv, clock=clock) if is_counted else None, audit=audit),
         cookie=SessionCookie(
             settings.better_auth_secret,
             previous=settings.better_auth_secret_previous,

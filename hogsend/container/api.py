@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hogsend import __version__
+from hogsend.access.audit import AuditLog, AuditTrail
 from hogsend.access.cache import ApiKeyCache
 from hogsend.access.guards import Guards
 from hogsend.access.limits import FailedAttempts, RateLimits, RateRule
@@ -93,12 +94,14 @@ def build_api(settings: Settings) -> ApiContainer:
     parts = lay(settings, threads=settings.api_threads, mode="api")
     guards = _build_guards(parts)
     mailer = build_mailer(parts)
+    audit = parts.closed(AuditLog(parts.db, clock=parts.clock))
     signing = build_signing(
         settings,
         parts.db,
         kv=parts.kv,
         clock=parts.clock,
         mail=build_reset_mails(parts, mailer),
+        audit=audit,
     )
     health = _build_health(parts)
     lists = _build_lists(parts, guards)
@@ -116,6 +119,7 @@ def build_api(settings: Settings) -> ApiContainer:
         *_studio_routes(parts, health, signing),
         *_metrics_routes(parts, guards, signing),
     ]
+    served = AuditTrail(audit).over(served)
     if not settings.is_production:
         served = with_docs(served, server_url=settings.api_public_url)
     return ApiContainer(parts=parts, health=health, routes=served, prefix_guards=guards.prefixes())

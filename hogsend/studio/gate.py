@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from hogsend.access.cookies import SessionCookie
+from hogsend.access.models import administrator
 from hogsend.access.origins import TrustedOrigins
 from hogsend.access.sessions import LIFE, Session, Sessions
 from hogsend.errors import NotAllowed
@@ -84,6 +85,7 @@ class Gate:
         if self._sessions.is_due(session):
             self._sessions.extend(session)
             self._cookie.write(resp, token, life=LIFE)
+        req.principal = administrator(session.admin)
         digest = hmac.digest(self._key, token.encode(), hashlib.sha256)
         return Visit(session=session, csrf=base64.urlsafe_b64encode(digest).decode().rstrip("="))
 

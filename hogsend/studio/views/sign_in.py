@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hogsend.access.cookies import SessionCookie
 from hogsend.access.limits import network_of
+from hogsend.access.models import administrator
 from hogsend.access.origins import TrustedOrigins
 from hogsend.access.resets import InvalidResetToken, Resets
 from hogsend.access.sessions import LIFE, Sessions
@@ -94,6 +95,7 @@ class SignInViews:
         self.origins.check(req)
         session = self.gate.visitor(req)
         if session is not None:
+            req.principal = administrator(session.admin)
             self.sessions.end(session.id, user_id=session.admin.id)
         self.cookie.clear(resp)
         redirect(resp, urls.SIGN_IN)
@@ -137,7 +139,7 @@ class SignInViews:
         token: str | None = form.get("token", "")[:256]
         try:
             self.sign_in_flow.count(f"auth:reset:{network_of(req.client_ip)}", 10, 60)
-            self.resets.redeem(token or "", form.get("password", ""))
+            admin = self.resets.redeem(token or "", form.get("password", ""))
         except RateLimited:
             problem, status = _SLOW_DOWN, 429
         except InvalidResetToken:
@@ -145,6 +147,7 @@ class SignInViews:
         except InvalidInput as error:
             problem, status = error.message, 400
         else:
+            req.principal = None if admin is None else administrator(admin)
             redirect(resp, f"{urls.SIGN_IN}?changed=1")
             return
         page = ResetPage(title="New password", token=token, error=problem)
