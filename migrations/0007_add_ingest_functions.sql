@@ -430,6 +430,7 @@ CREATE FUNCTION hogsend.ingest_events_v1(p_events jsonb) RETURNS TABLE (
 LANGUAGE plpgsql AS $$
 DECLARE
   e record;
+  r record;
   v_keys text[];
   v_undecided text[] := '{}';
   v_people uuid[];
@@ -468,12 +469,18 @@ BEGIN
       stored := false;
       refused := 'resolve';
     ELSE
-      SELECT r.stored, r.event_id, r.contact_id, r.contact_key, r.refused, r.exits, r.promised
-        INTO stored, event_id, contact_id, contact_key, refused, exits, promised
-        FROM hogsend.ingest_event_v1(
-          e.id, e.new_contact_id, e.contact_id, e.external_id, e.email, e.anonymous_id, e.event,
-          e.properties, e.contact_patch, e.groups, e.value, e.currency, e.source,
-          e.idempotency_key, e.occurred_at, e.may_create, e.anonymous_only, e.starts, e.exits) r;
+      -- An assignment calls the function without a plan of its own.
+      r := hogsend.ingest_event_v1(
+        e.id, e.new_contact_id, e.contact_id, e.external_id, e.email, e.anonymous_id, e.event,
+        e.properties, e.contact_patch, e.groups, e.value, e.currency, e.source,
+        e.idempotency_key, e.occurred_at, e.may_create, e.anonymous_only, e.starts, e.exits);
+      stored := r.stored;
+      event_id := r.event_id;
+      contact_id := r.contact_id;
+      contact_key := r.contact_key;
+      refused := r.refused;
+      exits := r.exits;
+      promised := r.promised;
     END IF;
     IF refused = 'resolve' THEN v_undecided := v_undecided || v_keys; END IF;
     RETURN NEXT;
