@@ -32,7 +32,7 @@ _TAG = "Templates"
 class PreviewQuery(Query):
     """``props`` is a JSON object in base64; ``format`` answers one body instead of JSON."""
 
-    props: str | None = Field(default=None, max_length=65536)
+    props: str | None = Field(default=None, max_length=16384)
     format: Literal["html", "text"] | None = None
 
 
@@ -202,6 +202,7 @@ _PREVIEW = RouteDoc(
         200: Answer(
             description="The rendered mail",
             model=PreviewAnswer,
+            other_media_types=("text/html", "text/plain"),
             example={
                 "key": "welcome",
                 "subject": "Welcome, Ada",

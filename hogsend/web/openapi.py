@@ -93,6 +93,8 @@ def statuses_of(route: Route, doc: RouteDoc) -> dict[int, Answer]:
         found[409] = _refusal("The `Idempotency-Key` was used for another request")
     if doc.body is not None:
         found[413] = _refusal("The body is too large")
+    if doc.query is not None:
+        found[431] = _refusal("The address with its query is too long for this server")
     if doc.uses_database:
         found[503] = _refusal("The database does not answer", headers=_RETRY)
     for status, meaning in doc.errors.items():

@@ -112,6 +112,14 @@ def test_body_above_the_limit_answers_413_json(port: int) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_address_above_the_limit_answers_431_json(port: int) -> None:
+    status, body, headers = call(port, f"/echo?q={'x' * 70_000}")
+
+    assert status == 431
+    assert set(body) == {"error"}
+    assert headers["Content-Type"] == "application/json"
+
+
 def test_body_announced_too_large_is_refused_before_it_is_sent(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
         client.sendall(
