@@ -414,7 +414,10 @@ def test_s32_worker_drains_when_told_to_stop() -> None:
     assert load("worker").shutdown_timeout_seconds == 25
     for mode in ("api", "worker"):
         task = json.loads((DEPLOY / "ecs" / f"{mode}.json").read_text("utf-8"))
-        assert task["containerDefinitions"][0]["stopTimeout"] > 25
+        (container,) = task["containerDefinitions"]
+        variables = {pair["name"]: pair["value"] for pair in container["environment"]}
+        drain = float(variables.get("HOGSEND_DRAIN_SECONDS", "0"))
+        assert container["stopTimeout"] > drain + float(variables["SHUTDOWN_TIMEOUT_SECONDS"])
     proven_by(
         "acceptance/test_journeys_on_every_engine.py",
         "test_worker_told_to_stop_drains_and_answers_zero",
