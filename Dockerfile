@@ -13,8 +13,10 @@ COPY migrations migrations
 COPY hogsend hogsend
 RUN python build.py --only slim
 # Extracted now, so that the image can run with a read-only root as any user; a layer of its own.
+# The archive looks for what was extracted under its own file name, so it gets its final one first.
 # hadolint ignore=DL3059
-RUN SHIV_ROOT=/opt/hogsend python dist/hogsend-slim.pyz --version
+RUN install -D dist/hogsend-slim.pyz /image/hogsend.pyz \
+ && SHIV_ROOT=/opt/hogsend python /image/hogsend.pyz --version
 
 FROM python:${PYTHON}-slim
 ARG VERSION=0.1.0
@@ -22,7 +24,7 @@ LABEL org.opencontainers.image.title="hogsend" \
       org.opencontainers.image.description="Lifecycle messaging: events in, durable journeys, email out" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
-COPY --from=build /src/dist/hogsend-slim.pyz /usr/local/lib/hogsend.pyz
+COPY --from=build /image/hogsend.pyz /usr/local/lib/hogsend.pyz
 COPY --from=build /opt/hogsend /opt/hogsend
 COPY docker/healthcheck.py /usr/local/lib/healthcheck.py
 # A name for the number, because libraries ask who they are. Kubernetes' runAsNonRoot needs the
