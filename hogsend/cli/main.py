@@ -13,6 +13,7 @@ from hogsend.cli.lazy import LazyGroup
 _HOME = "hogsend.cli.commands"
 COMMANDS = {
     "config": (f"{_HOME}.config:config", "Check, show and document settings."),
+    "contacts": (f"{_HOME}.contacts:contacts", "Look people up."),
     "demo": (f"{_HOME}.demo:command", "Send a real event and follow it to the inbox."),
     "doctor": (f"{_HOME}.doctor:doctor", "Find out what is wrong with an installation."),
     "domain": (f"{_HOME}.domain:domain", "Set up the domain that mail is sent from."),

@@ -111,3 +111,30 @@ DELETE FROM anonymous_drafts WHERE anonymous_id IN (
   ORDER BY updated_at LIMIT :limit)
   AND updated_at < CAST(:before AS timestamptz)
 RETURNING anonymous_id
+
+-- name: list_contacts
+-- A page of living people, last seen first: those of get_contact, anonymous id, how many there are.
+-- Reads the table: last_seen_at changes with every event, and an index on it would make each of
+-- those updates write every other index too.
+SELECT c.id, c.external_id, c.email, c.properties, c.first_seen_at, c.last_seen_at, c.created_at,
+  c.updated_at, c.anonymous_id, count(*) OVER ()
+FROM contacts c
+WHERE c.deleted_at IS NULL
+  AND (CAST(:pattern AS text) IS NULL
+    OR c.email ILIKE :pattern OR c.external_id ILIKE :pattern
+    OR c.anonymous_id ILIKE :pattern OR c.discord_id ILIKE :pattern
+    OR c.id IN (SELECT contact_id FROM contact_aliases WHERE alias_value ILIKE :pattern))
+  AND (:identity = 'all' OR (:identity = 'identified') = (num_nonnulls(
+    c.external_id, c.email, c.discord_id, c.phone) > 0))
+ORDER BY c.last_seen_at DESC, c.id LIMIT :limit OFFSET :offset
+
+-- name: count_contacts
+-- How many a page beyond the last one would be of; conditions of list_contacts.
+SELECT count(*) FROM contacts c
+WHERE c.deleted_at IS NULL
+  AND (CAST(:pattern AS text) IS NULL
+    OR c.email ILIKE :pattern OR c.external_id ILIKE :pattern
+    OR c.anonymous_id ILIKE :pattern OR c.discord_id ILIKE :pattern
+    OR c.id IN (SELECT contact_id FROM contact_aliases WHERE alias_value ILIKE :pattern))
+  AND (:identity = 'all' OR (:identity = 'identified') = (num_nonnulls(
+    c.external_id, c.email, c.discord_id, c.phone) > 0))

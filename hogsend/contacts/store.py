@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -160,6 +161,22 @@ def audit_erasure(
         resource_id=resource_id,
         detail=detail,
     )
+
+
+def list_contacts(
+    db: Executor, *, search: str | None, identity: str, limit: int, offset: int
+) -> tuple[list[tuple[Contact, str | None]], int]:
+    """A page of people with their anonymous ids, last seen first, and how many there are.
+
+    ``search`` is part of any key; ``identity`` is all, identified or anonymous.
+    """
+    escaped = None if search is None else re.sub(r"([\\%_])", r"\\\1", search)
+    asked = {"pattern": None if escaped is None else f"%{escaped}%", "identity": identity}
+    rows = db.run(_Q["list_contacts"], **asked, limit=limit, offset=offset)
+    if rows:
+        return [(_contact(row), row[8]) for row in rows], int(rows[0][9])
+    # An empty page may lie beyond the end.
+    return [], int(db.run(_Q["count_contacts"], **asked)[0][0]) if offset else 0
 
 
 def delete_old_drafts(db: Executor, *, before: datetime, limit: int) -> int:

@@ -37,6 +37,7 @@ from hogsend.web.route import PrefixGuard, Route
 
 if TYPE_CHECKING:
     from hogsend.access.wiring import Signing
+    from hogsend.telemetry.tracing import Tracing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +72,11 @@ class ApiContainer:
     def observe_request(self) -> RequestObserver | None:
         """Told about every request, when metrics are served."""
         return self.parts.metrics.observe_request if self.parts.metrics else None
+
+    @property
+    def tracer(self) -> Tracing | None:
+        """Makes spans of requests, when traces are collected."""
+        return self.parts.tracing
 
     def start_metrics(self) -> None:
         """Serve metrics, if wanted."""
@@ -193,6 +199,7 @@ def _event_routes(parts: Parts, guards: Guards, lists: Lists) -> list[Route]:
         clock=parts.clock,
         lists=lists.contact_lists,
         is_suspended=settings.ingest_suspended,
+        is_logged=settings.log_level == "debug",
     )
     return events_api.routes(
         events,
@@ -208,6 +215,7 @@ def _admin_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Route]
     """For operators: a key with ``full-admin``, or a signed-in administrator."""
     from hogsend.access import keys_api
     from hogsend.access.admin_guard import AdminGuard
+    from hogsend.contacts import admin as contacts_admin
 
     guard = AdminGuard(
         guards,
@@ -216,7 +224,10 @@ def _admin_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Route]
         origins=signing.origins,
         limits=guards.limits,
     )
-    return keys_api.routes(keys_api.KeysApi(db=parts.db, clock=parts.clock), guard)
+    return [
+        *keys_api.routes(keys_api.KeysApi(db=parts.db, clock=parts.clock), guard),
+        *contacts_admin.routes(contacts_admin.ContactsAdmin(db=parts.db), guard),
+    ]
 
 
 def _studio_routes(parts: Parts, health: Health, signing: Signing) -> list[Route]:

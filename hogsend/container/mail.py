@@ -51,6 +51,7 @@ def build_mailer(parts: Parts) -> Mailer:
             decorators=[mail_returns.build_rewriter(parts)],
             kv=parts.kv,
             observe=parts.metrics.count_send if parts.metrics else None,
+            tracing=parts.tracing,
             is_opt_in=lists.is_opt_in,
             read_test_state=mail_returns.build_watch(parts).read,
         )

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from hogsend.container.metrics import build_metrics, serve_metrics
+from hogsend.container.tracing import build_tracing
 from hogsend.db import Database, DatabaseOptions
 from hogsend.db.schema_version import SchemaStatus, probe
 from hogsend.events.ingest import Ingest
+from hogsend.events.traced import build_ingest
 from hogsend.journeys.content import load_app
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.kernel.clock import Clock, SystemClock
@@ -22,6 +24,7 @@ from hogsend.settings import Settings
 if TYPE_CHECKING:
     from hogsend.app import App
     from hogsend.telemetry.metrics import Metrics
+    from hogsend.telemetry.tracing import Tracing
 
 
 class Closable(Protocol):
@@ -49,6 +52,7 @@ class Parts:
     signer: TokenSigner
     ingest: Ingest
     metrics: Metrics | None
+    tracing: Tracing | None
     closing: ExitStack = field(repr=False)
 
     def closed(self, part: ClosableT) -> ClosableT:
@@ -88,6 +92,9 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
     closing.callback(nudge.close)
     clock = SystemClock()
     metrics = build_metrics(settings, db, kv, clock, mode=mode)
+    tracing = build_tracing(settings, mode=mode)
+    if tracing is not None:
+        closing.callback(tracing.close)
     return Parts(
         settings=settings,
         clock=clock,
@@ -99,7 +106,8 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
         signer=TokenSigner(
             settings.better_auth_secret, previous=settings.better_auth_secret_previous
         ),
-        ingest=Ingest(
+        ingest=build_ingest(
+            tracing,
             db=db,
             matcher=registry,
             nudge=nudge,
@@ -107,5 +115,6 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
             count=metrics.count_event if metrics else None,
         ),
         metrics=metrics,
+        tracing=tracing,
         closing=closing,
     )

@@ -14,6 +14,7 @@ from hogsend.container.engine import build_orchestrator
 from hogsend.container.mail import build_mailer, build_queue
 from hogsend.container.metrics import timed
 from hogsend.container.parts import Parts, lay
+from hogsend.container.tracing import build_relay, traced
 from hogsend.db import Database
 from hogsend.db.schema_version import SchemaStatus, probe
 from hogsend.idempotency.tasks import idempotency_tasks
@@ -56,7 +57,8 @@ class WorkerContainer:
     @property
     def tasks(self) -> list[Task]:
         """Everything the engine may run here."""
-        return timed(self.parts.metrics, [*self.journeys.tasks, *self.builtin_tasks])
+        tasks = traced(self.parts.tracing, [*self.journeys.tasks, *self.builtin_tasks])
+        return timed(self.parts.metrics, tasks)
 
     def read_schema(self) -> SchemaStatus:
         """The engine track; raises DatabaseError. The client track never holds a worker up."""
@@ -103,6 +105,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
             clock=parts.clock,
             new_id=uuid7,
             observe=parts.metrics.count_advance if parts.metrics else None,
+            tracing=parts.tracing,
         )
     )
     fence = Fence(parts.db, new_id=uuid7)
@@ -116,7 +119,8 @@ def build_worker(settings: Settings) -> WorkerContainer:
             *idempotency_tasks(parts.db),
         ],
         orchestrator=orchestrator,
-        relay=Relay(
+        relay=build_relay(
+            parts.tracing,
             parts.db,
             [journeys.topic, journeys.announcer, mail.topic, *mail_returns.topics(parts, mailer)],
             resubmit=timedelta(seconds=settings.outbox_resubmit_seconds),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,9 @@ from hogsend.email.providers.base import (
     WireMessage,
 )
 from hogsend.errors import ProviderError, ProviderUnknown
+
+if TYPE_CHECKING:
+    from hogsend.telemetry.tracing import Tracing
 from hogsend.kernel.clock import Clock
 
 
@@ -53,7 +56,9 @@ class HandOver:
         *,
         clock: Clock,
         on_sent: Sequence[SentListener] = (),
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._ledger = ledger
         self._provider = provider
         self._clock = clock
@@ -61,6 +66,17 @@ class HandOver:
 
     def drive(self, claimed: Claimed) -> SendResult:
         """One mail. Raises the provider's error when the same key may try again."""
+        if self._tracing is None:
+            return self._drive(claimed)
+        attributes = {
+            "hogsend.send_id": str(claimed.send_id),
+            "hogsend.template": claimed.letter.send.template,
+            "hogsend.provider": self._provider.name,
+        }
+        with self._tracing.caused_by(claimed.send_id, "hogsend.send", attributes):
+            return self._drive(claimed)
+
+    def _drive(self, claimed: Claimed) -> SendResult:
         try:
             receipt = self._send(claimed.letter.to_wire(claimed.row))
         except ProviderError as error:
@@ -69,6 +85,14 @@ class HandOver:
 
     def drive_batch(self, claimed: Sequence[Claimed]) -> list[SendResult | ProviderError]:
         """Many mails in one call of a provider that has it; errors are answers, not raised."""
+        if self._tracing is None:
+            return self._drive_batch(claimed)
+        attributes = {"hogsend.mails": len(claimed), "hogsend.provider": self._provider.name}
+        causes = [c.send_id for c in claimed]
+        with self._tracing.span("hogsend.send_batch", attributes, causes=causes):
+            return self._drive_batch(claimed)
+
+    def _drive_batch(self, claimed: Sequence[Claimed]) -> list[SendResult | ProviderError]:
         assert isinstance(self._provider, BatchProvider)
         messages = [c.letter.to_wire(c.row) for c in claimed]
         answers: Sequence[ProviderReceipt | ProviderError]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,9 @@ from hogsend.email.providers.base import BatchProvider, EmailProvider
 from hogsend.email.stored_request import from_stored
 from hogsend.errors import HogsendError, InvalidInput, ProviderError
 from hogsend.kernel.clock import Clock
+
+if TYPE_CHECKING:
+    from hogsend.telemetry.tracing import Tracing
 from hogsend.kv.client import Kv
 
 
@@ -82,6 +85,7 @@ class Mailer:
         kv: Kv | None = None,
         read_test_state: Callable[[], TestState] | None = None,
         on_sent: Sequence[SentListener] = (),
+        tracing: Tracing | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._provider = provider
@@ -106,7 +110,10 @@ class Mailer:
         self._ledger = Ledger(
             db, lease=options.lease, recognised_for=provider.capabilities.recognises_key_for
         )
-        self._hand_over = HandOver(self._ledger, provider, clock=clock, on_sent=on_sent)
+        self._hand_over = HandOver(
+            self._ledger, provider, clock=clock, on_sent=on_sent, tracing=tracing
+        )
+        self._tracing = tracing
         self._pacer = Pacer(options.rates, provider=provider.name, kv=kv, clock=clock)
 
     @property
@@ -175,6 +182,12 @@ class Mailer:
             priority=priority,
         )
         assert row is not None
+        if row.id == send_id:
+            structlog.get_logger().debug(
+                "email.promised", send_id=str(send_id), template=request.template
+            )
+            if self._tracing is not None:
+                self._tracing.begin_trace(send_id, "hogsend.promise", started_ns=time.time_ns())
         result = row.to_result(is_duplicate=row.id not in (None, send_id))
         return replace(result, status="queued") if row.status == "queued" else result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from hogsend.contacts.wiring import build_hasher
@@ -25,6 +26,9 @@ from hogsend.kv.client import Kv
 from hogsend.net.client import HttpClient
 from hogsend.settings import Settings
 
+if TYPE_CHECKING:
+    from hogsend.telemetry.tracing import Tracing
+
 # What a new account of Resend may do.
 _RESEND_RATE = 2.0
 
@@ -45,6 +49,7 @@ def build_mailer(
     is_opt_in: Callable[[str], bool] | None = None,
     read_test_state: Callable[[], TestState] | None = None,
     on_sent: Sequence[SentListener] = (),
+    tracing: Tracing | None = None,
 ) -> Mailer:
     """A mailer with the provider the settings name; ``provider`` replaces that choice.
 
@@ -66,6 +71,7 @@ def build_mailer(
         kv=kv,
         read_test_state=read_test_state,
         on_sent=on_sent,
+        tracing=tracing,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+import structlog
 from pydantic import ValidationError
 
 from hogsend.access.guards import Guards
@@ -71,6 +72,7 @@ class EventsApi:
     clock: Clock
     lists: ListWriter | None = None
     is_suspended: bool = False
+    is_logged: bool = False
 
     def post_event(self, req: Request, resp: Response) -> None:
         """Accept one event: 202 with ``stored``, ``exits`` and ``contactKey``.
@@ -83,6 +85,8 @@ class EventsApi:
         principal: Principal = req.principal
         event = self._event(body, principal, key=_header_key(req))
         ingested = self.sink.ingest(event)
+        if self.is_logged:
+            _note(event, ingested)
         answer = to_answer(ingested)
         if body.lists:
             problem = self._apply_lists(principal, body.lists, ingested)
@@ -114,6 +118,10 @@ class EventsApi:
             except (ValidationError, HogsendError) as error:
                 results[index] = _failure(error)
         answers = self.bulk.ingest_many([event for _, _, event in accepted]) if accepted else []
+        if self.is_logged:
+            for (_, _, event), stored in zip(accepted, answers, strict=True):
+                if isinstance(stored, Ingested):
+                    _note(event, stored)
         for (index, body, _), answer in zip(accepted, answers, strict=True):
             results[index] = self._result(req.principal, body, answer)
         failed = sum(1 for result in results if result["status"] != 202)
@@ -194,6 +202,17 @@ def routes(
         Route(method="POST", path=EVENTS_PATH, handler=api.post_event, guard=guard, doc=POST_EVENT),
         Route(method="POST", path=BATCH_PATH, handler=post_batch, guard=guard, doc=POST_BATCH),
     ]
+
+
+def _note(event: NewEvent, ingested: Ingested) -> None:
+    """Here and not in the ingest: a batch of many requests has no request id."""
+    structlog.get_logger().debug(
+        "event.ingested",
+        name=event.name,
+        event_id=str(ingested.event_id),
+        contact_id=None if ingested.contact_id is None else str(ingested.contact_id),
+        stored=ingested.stored,
+    )
 
 
 def _header_key(req: Request) -> str | None:

@@ -79,6 +79,11 @@ class Enrollment:
         """The event that made this advance due."""
         return self.wait.event_id if self.wait is not None else self.trigger_event_id
 
+    @property
+    def origin_event_id(self) -> UUID | None:
+        """The event to follow this advance back to; the trigger when only time has passed."""
+        return self.cause_event_id or self.trigger_event_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:

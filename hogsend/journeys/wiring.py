@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from hogsend.db import Database
-from hogsend.events.ingest import Ingest
+from hogsend.events.traced import build_ingest
 from hogsend.journeys import operate
 from hogsend.journeys.announce import COMPLETED, FAILED, JourneyAnnouncer
 from hogsend.journeys.registry import JourneyRegistry
@@ -32,6 +32,7 @@ from hogsend.settings import Settings
 
 if TYPE_CHECKING:
     from hogsend.app import App
+    from hogsend.telemetry.tracing import Tracing
 
 _QUERY_THREADS = 4
 
@@ -76,6 +77,7 @@ def build_journeys(
     clock: Clock,
     new_id: Callable[[], UUID],
     observe: AdvanceObserver | None = None,
+    tracing: Tracing | None = None,
 ) -> Journeys:
     """Everything between the outbox and the authors' functions; starts no thread.
 
@@ -86,7 +88,7 @@ def build_journeys(
         query_threads=_QUERY_THREADS, effect_threads=max(settings.database_pool_max, 1)
     )
     timer = Timer(db, poke=nudge.poke, clock=clock)
-    ingest = Ingest(db=db, matcher=registry, nudge=nudge, new_id=new_id).ingest
+    ingest = build_ingest(tracing, db=db, matcher=registry, nudge=nudge, new_id=new_id).ingest
     window = settings.send_window
     watch = LoopWatch()
     services = Services(
@@ -109,6 +111,7 @@ def build_journeys(
         wakers=Wakers(poke=nudge.poke, expect=timer.expect),
         new_id=new_id,
         observe=observe,
+        tracing=tracing,
     )
 
     async def reconcile() -> None:

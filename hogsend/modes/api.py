@@ -27,7 +27,7 @@ from hogsend.ops.health import API_VERSION, Health
 from hogsend.settings import Settings
 from hogsend.telemetry import logging
 from hogsend.web.app import WebOptions, build_app
-from hogsend.web.edge import RequestObserver
+from hogsend.web.edge import RequestObserver, RequestTracer
 from hogsend.web.processes import ProcessGroup
 from hogsend.web.route import PrefixGuard, Route
 from hogsend.web.server import HttpServer, ServerOptions
@@ -78,6 +78,11 @@ class ApiContainer(Protocol):
     @property
     def observe_request(self) -> RequestObserver | None:
         """Told about every request, if somebody counts."""
+        ...
+
+    @property
+    def tracer(self) -> RequestTracer | None:
+        """Makes spans of requests, if somebody collects them."""
         ...
 
     def start_metrics(self) -> None:
@@ -188,6 +193,7 @@ def _serve(
             trusted_proxies=settings.trusted_proxies,
             is_access_logged=settings.log_level in ("http", "debug"),
             observe_request=container.observe_request,
+            tracer=container.tracer,
         ),
         prefix_guards=container.prefix_guards,
     )

@@ -113,6 +113,12 @@ class CoreSettings:
         "nine after it when several processes share a machine. Unset: not served.",
         group=_RUNTIME,
     )
+    otel_exporter_otlp_endpoint: str | None = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT", kinds.TEXT, None,
+        "Send traces to this collector (OTLP over HTTP), when the OpenTelemetry packages are "
+        "installed; their other `OTEL_*` variables count as well. Unset: no traces.",
+        group=_RUNTIME,
+    )
     data_dir: Path = setting(
         "HOGSEND_DATA_DIR", kinds.PATH, Path("./.hogsend"),
         "Where supervisor mode keeps the databases and secrets it makes.",

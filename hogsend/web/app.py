@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import falcon
 
-from hogsend.web.edge import Edge, RequestObserver
+from hogsend.web.edge import Edge, RequestObserver, RequestTracer
 from hogsend.web.errors import handle
 from hogsend.web.http import Request, Response
 from hogsend.web.proxies import TrustedProxies
@@ -27,6 +27,7 @@ class WebOptions:
     trusted_proxies: tuple[str, ...] = ()
     is_access_logged: bool = False
     observe_request: RequestObserver | None = None
+    tracer: RequestTracer | None = None
 
 
 def build_app(
@@ -51,7 +52,13 @@ def build_app(
         router=cast(Any, Router(routes, prefix_guards=prefix_guards)),
         request_type=BoundRequest,
         response_type=Response,
-        middleware=[Edge(is_access_logged=chosen.is_access_logged, observe=chosen.observe_request)],
+        middleware=[
+            Edge(
+                is_access_logged=chosen.is_access_logged,
+                observe=chosen.observe_request,
+                tracer=chosen.tracer,
+            )
+        ],
     )
     app.add_error_handler(Exception, handle)
     app.add_error_handler(falcon.HTTPError, handle)

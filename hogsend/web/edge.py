@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -47,6 +47,18 @@ class RequestObserver(Protocol):
         ...
 
 
+class RequestTracer(Protocol):
+    """Makes a span of every request except preflights."""
+
+    def begin_request(self, method: str, traceparent: str | None) -> Any:
+        """Begin; answers what ``end_request`` wants back."""
+        ...
+
+    def end_request(self, begun: Any, *, route: str, status: int, request_id: str) -> None:
+        """End it; ``route`` is the template of the path."""
+        ...
+
+
 class Edge:
     """Falcon middleware: the outermost layer, seen by errors and unknown paths too.
 
@@ -55,7 +67,14 @@ class Edge:
     not negotiable.
     """
 
-    def __init__(self, *, is_access_logged: bool, observe: RequestObserver | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        is_access_logged: bool,
+        observe: RequestObserver | None = None,
+        tracer: RequestTracer | None = None,
+    ) -> None:
+        self._tracer = tracer
         self._is_access_logged = is_access_logged
         self._observe = observe
         self._is_timed = is_access_logged or observe is not None
@@ -72,6 +91,10 @@ class Edge:
             req.context.started = time.perf_counter()
         if req.method == "OPTIONS":
             _preflight(req, resp)
+        elif self._tracer is not None:
+            req.context.span = self._tracer.begin_request(
+                req.method, req.env.get("HTTP_TRACEPARENT")
+            )
 
     def process_response(
         self, req: Request, resp: Response, resource: object, req_succeeded: bool
@@ -97,6 +120,13 @@ class Edge:
         encodings = req.env.get("HTTP_ACCEPT_ENCODING")
         if encodings is not None:
             compress(req, resp, encodings)
+        if self._tracer is not None:
+            self._tracer.end_request(
+                req.context.span,
+                route=req.uri_template or "(unknown)",
+                status=resp.status_code,
+                request_id=req.request_id,
+            )
         if self._observe is not None:
             # The template, never the path: paths are unbounded.
             self._observe(

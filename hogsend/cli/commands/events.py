@@ -10,9 +10,10 @@ import click
 
 from hogsend.cli.commands.events_relay import relay
 from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.http import call
 from hogsend.cli.lazy import Group
 from hogsend.cli.output import json_option, print_json
-from hogsend.errors import HogsendError, InvalidInput
+from hogsend.errors import InvalidInput
 
 
 @click.group(cls=Group)
@@ -74,10 +75,11 @@ def send(
         "contactProperties": _parse_pairs(contact_properties) or None,
         "idempotencyKey": idempotency_key,
     }
-    answer = _post(
+    answer = call(
+        "POST",
         f"{line.base_url(url)}/v1/events",
-        {key: value for key, value in body.items() if value is not None},
         key=line.data_key(api_key),
+        body={name: value for name, value in body.items() if value is not None},
     )
     if as_json:
         print_json(answer)
@@ -98,28 +100,3 @@ def _parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
         except ValueError:
             found[key] = text
     return found
-
-
-def _post(url: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
-    from hogsend.net.client import HttpClient
-
-    client = HttpClient()
-    try:
-        answer = client.request(
-            "POST",
-            url,
-            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-            body=json.dumps(body).encode(),
-        )
-    finally:
-        client.close()
-    try:
-        content = json.loads(answer.body)
-    except ValueError:
-        content = {}
-    if not isinstance(content, dict):
-        content = {}
-    if answer.status >= 300:
-        reason = content.get("message") or content.get("error") or "no reason given"
-        raise HogsendError(f"{url} answered {answer.status}: {reason}", code="api_refused")
-    return content

@@ -100,8 +100,13 @@ def _request(
         min_gap=meta.min_gap,
         timezone=zone_for_mail(passage),
         category=meta.mail_category,
-        metadata={"journeyId": meta.id, "site": site},
+        metadata={"journeyId": meta.id, "site": site, **_cause(enrollment.origin_event_id)},
     )
+
+
+def _cause(event_id: UUID | None) -> JsonObject:
+    """What a mail says of its event, so that it can be followed back without any log."""
+    return {} if event_id is None else {"eventId": str(event_id)}
 
 
 def _to_json(result: SendResult) -> JsonObject:

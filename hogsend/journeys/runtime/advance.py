@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,9 @@ from hogsend.journeys.models import Begun, Enrollment, Item, Settlement
 from hogsend.journeys.runtime.passage import Services
 from hogsend.journeys.runtime.replay import replay
 from hogsend.outbox import store as outbox
+
+if TYPE_CHECKING:
+    from hogsend.telemetry.tracing import Tracing
 
 
 class AdvanceObserver(Protocol):
@@ -63,12 +67,14 @@ class Advance:
         wakers: Wakers,
         new_id: Callable[[], UUID],
         observe: AdvanceObserver | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._services = services
         self._options = options
         self._wakers = wakers
         self._new_id = new_id
         self._observe = observe
+        self._tracing = tracing
         self._log = structlog.get_logger()
 
     async def run(self, definition: JourneyDefinition, items: Sequence[Item]) -> dict[str, int]:
@@ -81,9 +87,7 @@ class Advance:
         begun = await self._begin(definition, items, holder)
         outcomes.update(b.reason or b.verdict for b in begun if b.verdict != "run")
         running = {
-            asyncio.create_task(
-                replay(b.enrollment, definition, self._services, attempts=self._options.attempts)
-            ): b.enrollment
+            asyncio.create_task(self._replay(b.enrollment, definition)): b.enrollment
             for b in begun
             if b.enrollment is not None
         }
@@ -93,6 +97,32 @@ class Advance:
             for outcome in outcomes.elements():
                 self._observe(journey=definition.meta.id, outcome=outcome)
         return dict(outcomes)
+
+    async def _replay(
+        self, enrollment: Enrollment, definition: JourneyDefinition
+    ) -> Settlement | None:
+        """Every line that is logged below, also on threads, names the enrollment and its event."""
+        cause = enrollment.origin_event_id
+        named = {
+            "journey": definition.meta.id,
+            "state_id": str(enrollment.id),
+            "event_id": None if cause is None else str(cause),
+        }
+        structlog.contextvars.bind_contextvars(**named)  # of this asyncio task only
+        with self._span(cause, named):
+            settlement = await replay(
+                enrollment, definition, self._services, attempts=self._options.attempts
+            )
+        self._log.debug("journey.advanced", status=settlement.status if settlement else "left")
+        return settlement
+
+    def _span(
+        self, cause: UUID | None, named: Mapping[str, str | None]
+    ) -> AbstractContextManager[None]:
+        if self._tracing is None:
+            return nullcontext()
+        attributes = {f"hogsend.{name}": value for name, value in named.items() if value}
+        return self._tracing.caused_by(cause, "hogsend.advance", attributes)
 
     async def _begin(
         self, definition: JourneyDefinition, items: Sequence[Item], holder: UUID
