@@ -13,18 +13,20 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from hogsend.access.admins import create_admin
 from hogsend.db import Database
 from tests.acceptance.instance import Instance
+from tests.deploy.tools import require_tool
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 
 
 def find_chromium() -> str:
-    """The browser to use; ``HOGSEND_TEST_CHROMIUM`` names another."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("HOGSEND_TEST_CHROMIUM") or next(
-        filter(None, map(shutil.which, names)), ""
+    """The browser to use; ``HOGSEND_TEST_CHROMIUM`` names another. CI fails without one."""
+    given = os.environ.get("HOGSEND_TEST_CHROMIUM")
+    others = filter(None, map(shutil.which, ("chromium-browser", "google-chrome")))
+    return (
+        given
+        or next(others, None)
+        or require_tool("chromium", install="Debian: apt-get install chromium")
     )
-    assert found, "install Chromium (Debian: apt-get install chromium) or set HOGSEND_TEST_CHROMIUM"
-    return found
 
 
 @pytest.fixture(scope="module")
