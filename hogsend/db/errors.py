@@ -45,6 +45,12 @@ class DatabaseUnavailable(DatabaseError):
     may_have_run = False
 
 
+class DiskFull(DatabaseUnavailable):
+    """The server has no space left: nothing new can be stored, nothing that was stored is lost."""
+
+    default_code = "database_disk_full"
+
+
 class UniqueViolation(DatabaseError):
     """A unique constraint or index refused the row."""
 
@@ -150,6 +156,7 @@ _EXACT: Mapping[str, type[DatabaseError]] = {
     "57P03": DatabaseUnavailable,
     "57P05": DatabaseUnavailable,
     "25P03": DatabaseUnavailable,
+    "53100": DiskFull,
     "53300": DatabaseUnavailable,
     "42501": AccessDenied,
     "3D000": AccessDenied,
@@ -162,6 +169,8 @@ _BY_CLASS: Mapping[str, type[DatabaseError]] = {
 _HINTS: Mapping[type[DatabaseError], str] = {
     UndefinedTable: "run `hogsend migrate`",
     AccessDenied: "check DATABASE_URL and the role's privileges",
+    DiskFull: "free space on the database's disk or enlarge it; work goes on by itself then, and "
+    "a failed `hogsend migrate` can simply be run again",
 }
 # The only refusal of class 0A that concerns a prepared statement; messages may be translated.
 _STALE_PLAN_ROUTINE = "RevalidateCachedQuery"

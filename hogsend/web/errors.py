@@ -98,8 +98,14 @@ def _answer_unexpected(req: Request, resp: Response, error: Exception) -> None:
 
 
 def _log(req: Request, event: str, error: HogsendError) -> None:
+    hint = {} if error.hint is None else {"hint": error.hint}
     structlog.get_logger().warning(
-        event, error=error.message, code=error.code, request_id=req.request_id, path=req.path
+        event,
+        error=error.message,
+        code=error.code,
+        request_id=req.request_id,
+        path=req.path,
+        **hint,
     )
 
 

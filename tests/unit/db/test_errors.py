@@ -28,6 +28,7 @@ from hogsend.db.errors import translate
         ("57P01", errors.DatabaseUnavailable),
         ("57P03", errors.DatabaseUnavailable),
         ("25P03", errors.DatabaseUnavailable),
+        ("53100", errors.DiskFull),
         ("53300", errors.DatabaseUnavailable),
         ("08006", errors.DatabaseUnavailable),
         ("22021", errors.InvalidValue),
