@@ -14,6 +14,7 @@ from tests.benchmarks import (
     bench_identity,
     bench_ingest,
     bench_journeys,
+    bench_operators,
     bench_start,
     bench_tracking,
 )
@@ -25,6 +26,7 @@ _BENCHES: Mapping[str, Callable[[Stack], Iterator[Result]]] = {
     "identity": bench_identity.run,
     "ingest": bench_ingest.run,
     "journeys": bench_journeys.run,
+    "operators": bench_operators.run,
     "start": bench_start.run,
     "tracking": bench_tracking.run,
 }

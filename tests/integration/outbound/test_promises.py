@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -106,6 +107,21 @@ def test_change_that_cannot_be_promised_does_not_happen(contacts: Contacts, peop
         contacts.upsert(keys_of(user_id="u"))
 
     assert people.living() == []
+
+
+def test_promises_of_one_connection_keep_their_order(database: Database) -> None:
+    promises, contact_id = Promises(VirtualClock(NOW)), uuid7()
+
+    with database.transaction() as tx:
+        for number in range(200):
+            promises.announce(tx, "contact.updated", contact_id, {"number": number})
+
+    numbers = [data["number"] for _, data in told(database)]
+    assert numbers == list(range(100))
+    (last,) = store.list_promised(database, after=store.list_promised(database)[-1].id)[-1:]
+    assert last.payload["data"] == {"number": 199}
+    assert last.id.version == 7
+    assert abs((last.id.int >> 80) / 1000 - time.time()) < 60
 
 
 def test_unsubscribing_is_promised_once(people: People, database: Database) -> None:
