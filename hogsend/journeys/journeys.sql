@@ -12,7 +12,7 @@ SELECT outbox_id, is_settled, is_woken
 FROM hogsend.settle_advances_v1(:journey, :holder, CAST(:items AS jsonb))
 
 -- name: record_steps
--- Keeps steps before an effect that depends on them. One row while the enrollment is still ours
+-- Keeps steps, and the log lines about them, before an effect that depends on them. One row while the enrollment is still ours
 -- and alive, none otherwise (nothing is written then). The lock makes it take turns with the next
 -- owner's claim: either that claim reads these steps, or they are refused. A weaker lock would let
 -- both happen, and what is recorded would not be what was done. Index: journey_states_pkey.
@@ -27,6 +27,11 @@ WITH live AS (
   FROM live, jsonb_to_recordset(CAST(:steps AS jsonb))
     AS p (key text, seq integer, kind text, value jsonb)
   ON CONFLICT DO NOTHING
+), logged AS (
+  INSERT INTO journey_logs (journey_state_id, from_node_id, to_node_id, action, detail)
+  SELECT live.id, l."from", l."to", l.action, l.detail
+  FROM live, jsonb_to_recordset(CAST(:logs AS jsonb))
+    AS l ("from" text, "to" text, action text, detail jsonb)
 )
 SELECT id FROM live
 

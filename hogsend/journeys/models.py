@@ -185,10 +185,7 @@ class Settlement:
             "wait": self.wait.to_json() if self.wait is not None else None,
             "variants": dict(self.variants) or None,
             "announcement": self.announcement,
-            "logs": [
-                {"from": e.from_node, "to": e.to_node, "action": e.action, "detail": e.detail}
-                for e in self.logs
-            ],
+            "logs": logs_json(self.logs),
         }
 
 
@@ -207,4 +204,11 @@ def steps_json(steps: Sequence[Step], *, first_seq: int) -> list[JsonValue]:
     return [
         {"key": s.key, "seq": first_seq + n, "kind": s.kind, "value": s.value}
         for n, s in enumerate(steps)
+    ]
+
+
+def logs_json(logs: Sequence[LogEntry]) -> list[JsonValue]:
+    """Log lines as the database functions take them."""
+    return [
+        {"from": e.from_node, "to": e.to_node, "action": e.action, "detail": e.detail} for e in logs
     ]

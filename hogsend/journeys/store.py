@@ -14,10 +14,12 @@ from hogsend.journeys.models import (
     Begun,
     Enrollment,
     Item,
+    LogEntry,
     ResolvedWait,
     Settled,
     Settlement,
     Step,
+    logs_json,
     steps_json,
 )
 
@@ -72,14 +74,24 @@ def settle_advances(
 
 
 def record_steps(
-    db: Executor, state_id: UUID, *, generation: int, steps: Sequence[Step], first_seq: int
+    db: Executor,
+    state_id: UUID,
+    *,
+    generation: int,
+    steps: Sequence[Step],
+    first_seq: int,
+    logs: Sequence[LogEntry] = (),
 ) -> bool:
-    """Keep steps now; False when the enrollment is over or belongs to somebody else."""
+    """Keep steps now, and what is logged about them: a replay that finds a step logs nothing.
+
+    False when the enrollment is over or belongs to somebody else.
+    """
     rows = db.run(
         _Q["record_steps"],
         state_id=state_id,
         generation=generation,
         steps=steps_json(steps, first_seq=first_seq),
+        logs=logs_json(logs),
     )
     return bool(rows)
 

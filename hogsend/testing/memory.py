@@ -14,7 +14,16 @@ from uuid import UUID
 from hogsend.conditions import evaluate, list_from_json
 from hogsend.journeys.holdout import is_held_out
 from hogsend.journeys.meta import JourneyDefinition
-from hogsend.journeys.models import Begun, Enrollment, Item, NewWait, Settled, Settlement, Step
+from hogsend.journeys.models import (
+    Begun,
+    Enrollment,
+    Item,
+    LogEntry,
+    NewWait,
+    Settled,
+    Settlement,
+    Step,
+)
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.wire_json import JsonObject, JsonValue, iso_z
 from hogsend.testing.people import OpenWait, Passenger, PastEvent, Person, Promise
@@ -84,9 +93,15 @@ class Memory:
         return [self._settle(settlement) for settlement in settlements]
 
     def record_steps(
-        self, state_id: UUID, *, generation: int, steps: Sequence[Step], first_seq: int
+        self,
+        state_id: UUID,
+        *,
+        generation: int,
+        steps: Sequence[Step],
+        first_seq: int,
+        logs: Sequence[LogEntry],
     ) -> bool:
-        """See ``hogsend.journeys.store.record_steps``."""
+        """See ``hogsend.journeys.store.record_steps``; the diary has what log lines would say."""
         passenger = self.passengers[state_id]
         if not passenger.is_live or passenger.generation != generation:
             return False

@@ -194,7 +194,7 @@ class Passage:
         """Store what influenced the effect that comes next; ends the advance when it is lost."""
         if not self.journal.is_volatile:
             return
-        fresh = list(self.journal.fresh)
+        fresh, logs = list(self.journal.fresh), list(self.logs)
         is_ours = await self.services.offload.query(
             store.record_steps,
             self.services.db,
@@ -202,10 +202,12 @@ class Passage:
             generation=self.enrollment.generation,
             steps=fresh,
             first_seq=self.journal.next_seq,
+            logs=logs,
         )
         if not is_ours:
             await suspend(Lost())
         self.journal.mark_stored(len(fresh))
+        del self.logs[: len(logs)]
 
     async def pause(self, wait: NewWait) -> NoReturn:
         """End the advance until the wait is resolved."""
@@ -216,7 +218,7 @@ class Passage:
         await suspend(Later(after_seconds, reason))
 
     def log(self, action: str, to_node: str, **detail: JsonValue) -> None:
-        """A line for people; written when the advance settles."""
+        """A line for people; written with the steps at hand."""
         self.logs.append(
             LogEntry(action=action, from_node=self.node, to_node=to_node, detail=detail or None)
         )

@@ -31,6 +31,18 @@ from tests.integration.journeys.world import FakeMailer, World
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PEOPLE = ("ada", "bob")
+LINES = (
+    "checkpoint waiting-for-answer",
+    "completed end-completed",
+    "entered start",
+    "resume nap",
+    "resume wait-event:answer",
+    "send send:hello-1",
+    "send send:wait-event:answer",
+    "sleep nap",
+    "trigger trigger:halfway",
+    "wait wait-event:answer",
+)
 
 
 class Killed(BaseException):
@@ -195,6 +207,10 @@ def check(world: FusedWorld, mailer: FusedMailer, moment: str) -> None:
         " WHERE s.key = 'once:token' AND e.properties -> 'token' = s.value"
     )
     assert tokens == [(len(PEOPLE),)], moment  # what was recorded is what the world saw
+    lines = world.sql(
+        "SELECT action || ' ' || to_node_id, count(*) FROM journey_logs GROUP BY 1 ORDER BY 1"
+    )
+    assert lines == [(line, len(PEOPLE)) for line in LINES], moment
 
 
 def test_death_at_any_moment_loses_nothing_and_repeats_nothing(make_world: MakeWorld) -> None:

@@ -57,7 +57,8 @@ class FakeMailer:
         """Templates that went out, one entry per key."""
         keys = dict.fromkeys(r.idempotency_key for r in self.requests)
         by_key = {r.idempotency_key: r.template for r in self.requests}
-        return [by_key[key] for key in keys if self._done[str(key)].status == "sent"]
+        done = self._done
+        return [by_key[k] for k in keys if str(k) in done and done[str(k)].status == "sent"]
 
 
 class CountingExecutor:
