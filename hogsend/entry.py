@@ -6,6 +6,7 @@ Nothing but the standard library is imported before the Python version is known 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 MODES = ("api", "worker", "migrate", "supervisor")
 MINIMUM = (3, 11)
@@ -38,8 +39,20 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _run(mode: str, arguments: list[str], environ: Mapping[str, str]) -> int:
     import importlib
+
+    from hogsend.modes.early_stop import StoppedEarly, stop_early
+
+    stop_early()
+    try:
+        return int(importlib.import_module(f"hogsend.modes.{mode}").main(arguments, environ))
+    except StoppedEarly:
+        # Nothing was cut off, except a migration.
+        return 1 if mode == "migrate" else 0
+
+
+def _dispatch(arguments: list[str]) -> int:
     import os
 
     if arguments and arguments[0] in MODES:
@@ -50,7 +63,7 @@ def _dispatch(arguments: list[str]) -> int:
                 f"Settings: docs/environment.md, checked by `hogsend config check --mode {mode}`.\n"
             )
             return 0
-        return int(importlib.import_module(f"hogsend.modes.{mode}").main(rest, os.environ))
+        return _run(mode, rest, os.environ)
     if arguments == ["--version"]:
         from hogsend import __version__
 

@@ -16,6 +16,7 @@ from hogsend import settings as environment
 from hogsend.container import worker as composition
 from hogsend.container.worker import WorkerContainer
 from hogsend.errors import HogsendError
+from hogsend.modes.early_stop import ignore_stop
 from hogsend.modes.watchdog import Watchdog
 from hogsend.ops.boot_guard import check_schema
 from hogsend.orchestrator.port import ServeEnd, ServeHooks
@@ -44,6 +45,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         return _serve(container)
     finally:
+        ignore_stop()
         container.close()
 
 

@@ -211,6 +211,17 @@ def test_image_first_process_without_environment_explains_itself(start: Start) -
     assert "Traceback" not in container.log
 
 
+def test_image_first_process_stops_while_it_waits_for_its_database(start: Start) -> None:
+    container = start(
+        "migrate",
+        DATABASE_URL="postgresql://me@127.0.0.1:1/db",
+        HOGSEND_DATABASE_WAIT_SECONDS="300",
+    )
+    _wait(container, lambda: "Waiting for the database" in container.log, what="it waits")
+
+    assert container.stop() == 1
+
+
 def _request(port: int, method: str, path: str, body: object = None) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {"Authorization": "Bearer image-key", "Content-Type": "application/json"}
