@@ -178,3 +178,12 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     default = 443 if parts.scheme == "https" else 80
     return parts.scheme, parts.hostname, parts.port or default
+
+
+def without_pixel(html: str) -> str:
+    """A tracked mail without its open pixel: looking at it in Studio is not an open."""
+    for tag in reversed(list(find_start_tags(html, frozenset({"img"})))):
+        source = tag.get("src")
+        if source is not None and OPEN_PATH in (source.value or ""):
+            html = html[: tag.start] + html[tag.end :]
+    return html

@@ -13,6 +13,7 @@ from hogsend.errors import NotFound
 from hogsend.ops.overview import SendDetail, SendRow, find_send, list_recent_sends
 from hogsend.studio.gate import Visit
 from hogsend.studio.pages import MAIL_CSP, Page, Pages, query_value
+from hogsend.tracking.rewrite import without_pixel
 from hogsend.web.http import Request, Response
 
 _PER_PAGE = 25
@@ -74,11 +75,11 @@ class MailViews:
         self.pages.answer(resp, "mail.html", page)
 
     def show_body(self, req: Request, resp: Response, visit: Visit, id: str) -> None:
-        """The mail's own HTML: no script, no form, nothing from the network."""
+        """The mail's own HTML: no script, no form, nothing from the network, no open counted."""
         stored = read_mail(self.directory, _uuid(id))
         if stored is None or stored.html is None:
             raise NotFound("Not Found")
-        resp.html(stored.html)
+        resp.html(without_pixel(stored.html))
         resp.set_header("Content-Security-Policy", MAIL_CSP)
         resp.set_header("Cache-Control", "no-store")
 

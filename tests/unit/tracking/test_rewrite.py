@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hogsend.errors import InvalidInput
 from hogsend.tracking.anchors import decode_attribute, find_start_tags
-from hogsend.tracking.rewrite import LinkRewriter, add_pixel
+from hogsend.tracking.rewrite import LinkRewriter, add_pixel, without_pixel
 
 SEND = UUID("01930000-0000-7000-8000-000000000001")
 BASE = "https://mail.example.com"
@@ -317,3 +317,12 @@ def test_restored_html_is_the_original() -> None:
     text = '<p><a class="x" href="https://x.test/?a=1&amp;b=2">a</a></p>\r\n'
 
     assert restored(*rewrite(text)) == text
+
+
+def test_without_pixel_takes_only_the_pixel_out() -> None:
+    mail = '<p>Hi<img src="https://a.example/cat.png"></p>'
+    tracked = add_pixel(mail, "https://h.example/v1/t/o/01a2")
+
+    assert tracked != mail
+    assert without_pixel(tracked) == mail
+    assert without_pixel(mail) == mail
