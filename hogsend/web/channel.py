@@ -9,6 +9,7 @@ leaves the socket to the worker that owns the buffer.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from socket import SHUT_WR
 from typing import Any
@@ -28,6 +29,16 @@ _MESSAGES = {
     431: "Request header fields are too large",
     501: "Transfer encoding is not supported",
 }
+
+
+# The channel this thread works for, if it is a worker.
+_serving = threading.local()
+
+
+def serving_channel() -> Channel | None:
+    """Whom the calling thread answers right now."""
+    channel: Channel | None = getattr(_serving, "channel", None)
+    return channel
 
 
 @functools.lru_cache(maxsize=512)
@@ -110,7 +121,10 @@ class Channel(HTTPChannel):
     error_task_class = JsonErrorTask
 
     socket: Any
+    _fileno: int
     is_refusing = False
+    is_parked = False
+    has_early_data = False
     partial_since: float | None = None
     _linger_until: float | None = None
     _discarded = 0
@@ -133,13 +147,46 @@ class Channel(HTTPChannel):
         return False  # a worker owns the buffer; it pulls the trigger if it cannot flush
 
     def readable(self) -> bool:
-        """As in waitress; a lingering connection is read and thrown away."""
-        return self._linger_until is not None or super().readable()
+        """True unless closing, sending, or in receipt of more before its request is answered.
+
+        Unlike in waitress a connection whose request is being worked on stays with the loop, so
+        that nobody has to wake the loop when the answer is out. ``is_parked`` is set before and
+        read after what it depends on changes: the worker cannot miss that the loop left us out.
+        """
+        if self._linger_until is not None:
+            return True
+        self.is_parked = True
+        if (
+            self.will_close
+            or self.close_when_flushed
+            or self.total_outbufs_len
+            or (self.has_early_data and self.requests)
+        ):
+            return False
+        self.is_parked = False
+        return True
+
+    def service(self) -> None:
+        """As in waitress; wakes the loop only when it has something to do for us."""
+        _serving.channel = self
+        try:
+            super().service()
+        finally:
+            _serving.channel = None
+
+    @property
+    def needs_loop(self) -> bool:
+        """True when there is something to send or to close, or the loop left us out."""
+        return bool(
+            self.is_parked or self.total_outbufs_len or self.close_when_flushed or self.will_close
+        )
 
     def handle_read(self) -> None:
-        """As in waitress, except while lingering."""
+        """As in waitress, except while lingering or at work: what comes early waits."""
         if self._linger_until is None:
-            super().handle_read()
+            self.has_early_data = bool(self.requests)
+            if not self.has_early_data:
+                super().handle_read()
             return
         try:
             data = self.recv(65536)

@@ -7,14 +7,15 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
 
-from hogsend.web.channel import Channel
+from hogsend.web.channel import Channel, serving_channel
+from hogsend.web.loop import SocketLoop
+from hogsend.web.workers import Workers
 
 _LOOP_SECONDS = 1.0
 _REQUEST_SECONDS = 30.0
@@ -38,7 +39,17 @@ class _Listener(TcpWSGIServer):
     effective_port: Any
     socket: Any
     trigger: Any
+    loop: SocketLoop
     is_draining = False
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, unless a worker is done and leaves it nothing to do."""
+        channel = serving_channel()
+        if channel is not None:
+            if not channel.needs_loop:
+                return
+            self.loop.note(channel._fileno)
+        super().pull_trigger()
 
     def maintenance(self, now: Any) -> None:
         """Close connections that idle, trickle a request or linger too long."""
@@ -67,9 +78,9 @@ class HttpServer:
         # One warning per queued request costs CPU exactly when there is none to spare.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._options = options
-        self._map: dict[int, Any] = {}
+        self._loop = SocketLoop()
         self._stopping = False
-        self._dispatcher = ThreadedTaskDispatcher()
+        self._dispatcher = Workers()
         self._dispatcher.set_thread_count(options.threads)
         self._listeners = [self._listener(app, sock) for sock in sockets]
 
@@ -89,16 +100,18 @@ class HttpServer:
             # X-Forwarded-For is judged by web.proxies, with the socket's address at hand
             clear_untrusted_proxy_headers=False,
         )
-        return _Listener(
+        listener = _Listener(
             app,
-            self._map,
+            self._loop.map,
             True,
             sock,
-            dispatcher=self._dispatcher,
+            dispatcher=cast(Any, self._dispatcher),
             adj=adjustments,
             bind_socket=False,
             sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
         )
+        listener.loop = self._loop
+        return listener
 
     @property
     def port(self) -> int:
@@ -117,7 +130,7 @@ class HttpServer:
         ``on_stop`` is called before the draining begins.
         """
         while not self._stopping and is_wanted():
-            self._turn(_LOOP_SECONDS)
+            self._loop.turn(_LOOP_SECONDS)
         on_stop()
         return self._drain()
 
@@ -132,9 +145,6 @@ class HttpServer:
         for listener in self._listeners:
             listener.pull_trigger()
 
-    def _turn(self, timeout: float) -> None:
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
-
     def _drain(self) -> bool:
         deadline = time.monotonic() + self._options.shutdown_seconds
         for listener in self._listeners:
@@ -143,7 +153,7 @@ class HttpServer:
             # Connections in the backlog belong to whoever shares the socket, or are refused.
             wasyncore.dispatcher.del_channel(listener)
             listener.socket.close()
-        self._turn(0)
+        self._loop.turn(0)
         while time.monotonic() < deadline:
             open_channels = self._channels()
             for channel in open_channels:
@@ -151,7 +161,7 @@ class HttpServer:
                     channel.close_now()
             if not self._channels():
                 break
-            self._turn(0.05)
+            self._loop.turn(0.05)
         is_clean = not self._channels()
         for channel in self._channels():
             channel.close_now()

@@ -33,6 +33,10 @@ def echo(req: Request, resp: Response) -> None:
     resp.json({"size": len(req.body())})
 
 
+def large(req: Request, resp: Response) -> None:
+    resp.json({"x": "x" * 32_000_000})
+
+
 def crash(req: Request, resp: Response) -> None:
     os._exit(7)
 
@@ -41,6 +45,7 @@ ROUTES = [
     Route(method="GET", path="/pid", handler=pid),
     Route(method="GET", path="/slow/{seconds}", handler=slow),
     Route(method="POST", path="/echo", handler=echo),
+    Route(method="GET", path="/large", handler=large),
     Route(method="POST", path="/crash", handler=crash),
 ]
 

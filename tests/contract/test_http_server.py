@@ -185,6 +185,47 @@ def rate(port: int, *, clients: int, seconds: float = 1.5) -> float:
     return answered / seconds
 
 
+def test_requests_sent_ahead_are_answered_one_by_one_in_order(port: int) -> None:
+    ahead = [f"/slow/0.{n}" for n in (3, 1, 2)] + ["/pid"]
+    text = "".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in ahead)
+
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        for byte in (text[:40], text[40:]):
+            client.sendall(byte.encode())
+            time.sleep(0.1)
+        got = b""
+        while got.count(b"HTTP/1.1 200") < len(ahead) or not got.endswith(b"}"):
+            got += client.recv(65536)
+
+    slept = [part.split(b'"')[1] for part in got.split(b'"slept":')[1:]]
+    assert slept == [b"0.3", b"0.1", b"0.2"]
+
+
+def test_client_that_finished_sending_still_gets_its_answer(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET /slow/0.3 HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.1)
+        client.shutdown(socket.SHUT_WR)
+
+        answer = client.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_answer_larger_than_the_socket_holds_arrives_whole_and_in_time(port: int) -> None:
+    started = time.monotonic()
+
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(0.3)
+        got = 0
+        while data := client.recv(65536):
+            got += len(data)
+
+    assert got > 32_000_000
+    assert time.monotonic() - started < 5  # one piece a second would take longer
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_stop_finishes_requests_in_flight(processes: int) -> None:
     with running(processes) as (process, port):
