@@ -164,7 +164,7 @@ class Tracing:
         span.end()
 
     def close(self) -> None:
-        """Send what is left, for a few seconds at most; idempotent."""
+        """Send what is left, at most for OTEL_EXPORTER_OTLP_TIMEOUT (10 s); idempotent."""
         self._provider.shutdown()
 
     def _context_of(self, cause: UUID) -> SpanContext:
