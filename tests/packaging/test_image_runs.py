@@ -66,11 +66,18 @@ def base() -> Path:
 
 
 @pytest.fixture(scope="module")
-def image(base: Path, archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
+def image(base: Path, archives: Path) -> Iterator[Image]:
     """The final stage on the base, after what it copies from the build stage was made there."""
     # Not pytest's directory: the image's user must reach its root.
     root = ROOT / "build" / "image" / f"run-{os.getpid()}"
     shutil.rmtree(root, ignore_errors=True)
+    try:
+        yield _make_image(base, archives, root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _make_image(base: Path, archives: Path, root: Path) -> Image:
     subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(root)], check=True, timeout=120)
     (root / "usr" / "local" / "bin" / "python").symlink_to("/usr/bin/python3")
     build, final = read_stages(ROOT / "Dockerfile")
@@ -88,12 +95,6 @@ def image(base: Path, archives: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.rmtree(root / "src")
     made.remove_shells()
     return made
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tidy(image: Image) -> Iterator[None]:
-    yield
-    shutil.rmtree(image.root, ignore_errors=True)
 
 
 @pytest.fixture
