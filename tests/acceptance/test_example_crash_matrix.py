@@ -7,7 +7,7 @@ a run passes without a death. Every run must end as the first one did.
 
 Waits are not shortened: between two phases everything in the database grows older.
 
-``HOGSEND_TEST_CRASH_STRIDE`` n takes every n-th moment, 1 all of them (eight minutes on ``local``
+``HOGSEND_TEST_CRASH_STRIDE`` n takes every n-th moment, 1 all of them (too long for the suite
 where two cores are shared). Unless said otherwise it is 3 on ``local``; starting a worker of the
 Hatchet SDK takes seconds, so there it is 32.
 """
