@@ -22,6 +22,7 @@ from hogsend.kernel.wire_json import dump_bytes
 from hogsend.web.edge import SECURITY_HEADERS
 
 _LINGER_SECONDS = 2.0
+_REQUEST_SECONDS = 30.0
 _LINGER_BYTES = 8 * 1024 * 1024
 _MESSAGES = {
     400: "Bad Request",
@@ -125,7 +126,8 @@ class Channel(HTTPChannel):
     is_refusing = False
     is_parked = False
     has_early_data = False
-    partial_since: float | None = None
+    _partial: Any = None
+    _partial_since = 0.0
     _linger_until: float | None = None
     _discarded = 0
 
@@ -210,6 +212,15 @@ class Channel(HTTPChannel):
                 super().handle_close()
             return
         super().handle_close()
+
+    def is_trickling(self, now: float) -> bool:
+        """True when one request has been arriving for too long; to be asked now and then.
+
+        It must be the same request each time: a busy connection may be amid one whenever asked.
+        """
+        if self.request is not self._partial:
+            self._partial, self._partial_since = self.request, now
+        return self.request is not None and now - self._partial_since > _REQUEST_SECONDS
 
     def is_linger_over(self, now: float) -> bool:
         """True when a refused client has had its time."""

@@ -63,7 +63,7 @@ class SocketLoop:
         now = time.monotonic()
         if now >= self._refresh_at:
             self._refresh_at = now + _REFRESH_SECONDS
-            self._noted.extend(self.map)
+            self._noted.extend(list(self.map))
         while self._noted:
             self._look(self._noted.popleft())
         for fd, flags in self._poll.poll(seconds * 1000):
@@ -87,4 +87,5 @@ class SocketLoop:
         if flags:
             self._poll.register(fd, flags)
         else:
-            self._poll.unregister(fd)
+            with suppress(KeyError):  # a thread closed it just now
+                self._poll.unregister(fd)

@@ -18,7 +18,6 @@ from hogsend.web.loop import SocketLoop
 from hogsend.web.workers import Workers
 
 _LOOP_SECONDS = 1.0
-_REQUEST_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 72
 _CLEANUP_SECONDS = 5
 
@@ -54,11 +53,7 @@ class _Listener(TcpWSGIServer):
     def maintenance(self, now: Any) -> None:
         """Close connections that idle, trickle a request or linger too long."""
         for channel in list(self.active_channels.values()):
-            if channel.request is None:
-                channel.partial_since = None
-            elif channel.partial_since is None:
-                channel.partial_since = now
-            elif now - channel.partial_since > _REQUEST_SECONDS:
+            if channel.is_trickling(now):
                 channel.will_close = True
             if channel.is_linger_over(now):
                 channel.close_now()
