@@ -8,8 +8,8 @@ a run passes without a death. Every run must end as the first one did.
 Waits are not shortened: between two phases everything in the database grows older.
 
 ``HOGSEND_TEST_CRASH_STRIDE`` n takes every n-th moment, 1 all of them (too long for the suite
-where two cores are shared). Unless said otherwise it is 3 on ``local``; starting a worker of the
-Hatchet SDK takes seconds, so there it is 32.
+where two cores are shared). Unless said otherwise it is 10 on ``local``; starting a worker of the
+Hatchet SDK takes seconds, so there it is 48.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _MOST_DEATHS_OF_A_PHASE = 12
 """A row whose executor dies twenty times is poison to the product, as it should be."""
 _PHASE_SECONDS = 150
 _DAY = 86400.0
-_STRIDES = {"local": 3}
-_OTHER_STRIDE = 32
+_STRIDES = {"local": 10}
+_OTHER_STRIDE = 48
 
 _SCRIPT: list[tuple[float, str, str, dict[str, Any]]] = [
     (0, "cid", "user.created", {}),  # uses everything, is unhappy
