@@ -4,6 +4,7 @@ keeps the promise."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hogsend.access.guards import Guards
 from hogsend.access.store import find_admin
@@ -81,7 +82,14 @@ def _category_book(parts: Parts, lists: ListRegistry) -> CategoryBook:
 def build_queue(parts: Parts, mailer: Mailer, submitter: Submitter) -> MailQueue:
     """What the relay ships and the engine runs."""
     queue = parts.closed(
-        SendQueue(parts.db, mailer, clock=parts.clock, new_id=uuid7, threads=_QUEUE_THREADS)
+        SendQueue(
+            parts.db,
+            mailer,
+            clock=parts.clock,
+            new_id=uuid7,
+            threads=_QUEUE_THREADS,
+            lease=timedelta(seconds=parts.settings.lease_seconds),
+        )
     )
     redrive = Redrive(parts.db, mailer, clock=parts.clock)
     return MailQueue(topic=SendTopic(submitter=submitter), tasks=email_tasks(queue, redrive))

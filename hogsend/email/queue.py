@@ -28,7 +28,7 @@ from hogsend.orchestrator.port import (
     Submitter,
 )
 from hogsend.outbox import Delivery, Held, OutboxRow, Park, Retry
-from hogsend.outbox.store import take
+from hogsend.outbox.store import renew, take
 
 TOPIC: Final = "email.send"
 TASK: Final = "send-email"
@@ -37,7 +37,6 @@ TASK: Final = "send-email"
 _Q = QueryFile(__package__, "email.sql")
 _ENGINE_AWAY = timedelta(seconds=1)
 _POISON_AFTER = 30
-_LEASE = timedelta(minutes=10)
 _BACKOFF_SECONDS = (5.0, 30.0, 120.0, 300.0, 900.0)
 # Nothing goes out until somebody repairs the account: no point in asking often.
 _PERMANENT_SECONDS = 300.0
@@ -99,7 +98,8 @@ class SendQueue:
     """Executes runs of ``send-email``: takes the rows, drives the mails, settles the rows.
 
     A doubled or stale run finds a live holder or no row. ``threads`` mails are under way at once
-    with a provider that takes one at a time.
+    with a provider that takes one at a time. ``lease`` is how long a dead worker's mails stay
+    taken; it is renewed at half.
     """
 
     def __init__(
@@ -110,9 +110,11 @@ class SendQueue:
         clock: Clock,
         new_id: Callable[[], UUID],
         threads: int = 4,
+        lease: timedelta = timedelta(seconds=60),
     ) -> None:
         self._db = db
         self._mailer = mailer
+        self._lease = lease
         self._clock = clock
         self._new_id = new_id
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="send-email")
@@ -124,17 +126,30 @@ class SendQueue:
         holder = self._new_id()
         held = await loop.run_in_executor(
             self._pool,
-            lambda: take(self._db, [i.outbox_id for i in items], holder=holder, lease=_LEASE),
+            lambda: take(self._db, [i.outbox_id for i in items], holder=holder, lease=self._lease),
         )
         mine = [item for item in items if item.outbox_id in held]
         size = self._mailer.batch_size
         chunks = [mine[start : start + size] for start in range(0, len(mine), size)]
         counts: Counter[str] = Counter()
-        for told in await asyncio.gather(
-            *(loop.run_in_executor(self._pool, self._send_chunk, c, holder) for c in chunks)
-        ):
-            counts.update(told)
+        keeper = asyncio.create_task(self._keep([i.outbox_id for i in mine], holder))
+        try:
+            for told in await asyncio.gather(
+                *(loop.run_in_executor(self._pool, self._send_chunk, c, holder) for c in chunks)
+            ):
+                counts.update(told)
+        finally:
+            keeper.cancel()
         return dict(counts)
+
+    async def _keep(self, ids: Sequence[int], holder: UUID) -> None:
+        """Prolong the lease while mails are under way; a worker that dies lets go soon."""
+        while ids:
+            await asyncio.sleep(self._lease.total_seconds() / 2)
+            try:
+                await asyncio.to_thread(renew, self._db, ids, holder=holder, lease=self._lease)
+            except HogsendError as error:
+                structlog.get_logger().warning("email.lease_not_renewed", error=str(error))
 
     def close(self) -> None:
         """Wait for what is under way; nothing new is taken."""
