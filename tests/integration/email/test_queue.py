@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from time import sleep
 from uuid import UUID
 
 import pytest
@@ -60,11 +61,15 @@ class Engine:
 class Office:
     """Relay, engine and queue around one mailer."""
 
-    def __init__(self, db: Database, mailer: Mailer) -> None:
+    def __init__(
+        self, db: Database, mailer: Mailer, *, lease: timedelta = timedelta(seconds=60)
+    ) -> None:
         self.db = db
         self.engine = Engine()
         self.relay = Relay(db, [SendTopic(submitter=self.engine, batch=10)])
-        self.queue = SendQueue(db, mailer, clock=SystemClock(), new_id=uuid7, threads=2)
+        self.queue = SendQueue(
+            db, mailer, clock=SystemClock(), new_id=uuid7, threads=2, lease=lease
+        )
 
     def work(self, *, times: int = 1) -> list[dict[str, object]]:
         """Ship what is due and run it ``times`` times; answers what the runs reported."""
@@ -123,6 +128,22 @@ def test_enqueue_doubled_run_sends_once(database: Database) -> None:
 
     assert office.work(times=3) == [{"sent": 1}, {}, {}]
     assert len(provider.messages) == 1
+
+
+def test_queue_lease_is_kept_while_a_slow_provider_is_asked(database: Database) -> None:
+    """Two leases long nobody else can take the row."""
+    late: list[object] = []
+
+    def answer_late(message: WireMessage) -> None:
+        sleep(0.8)
+        late.extend(sql(database, "SELECT available_at > now() FROM outbox"))
+
+    mailer = build(database, FakeProvider(answer_late))
+    office = Office(database, mailer, lease=timedelta(seconds=0.4))
+    mailer.enqueue(REQUEST)
+
+    assert office.work() == [{"sent": 1}]
+    assert late == [(True,)]
 
 
 def test_enqueue_repeated_key_promises_once(database: Database) -> None:
