@@ -43,9 +43,11 @@ def test_promised_mail_survives_a_killed_worker_and_arrives_once(instance: Insta
     worker.wait()
     instance.start_worker()
 
+    # Killed in the middle of a hand-over, the mail stays claimed for two minutes: longer than any
+    # call of a provider, so that nobody else hands it over meanwhile.
     wait_until(
         lambda: instance.database.run(STATUS) == [("sent", None)],
-        seconds=60,
+        seconds=180,
         what=lambda: f"the mail is sent\n{instance.log('worker')}",
     )
 
