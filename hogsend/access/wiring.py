@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hogsend.access.admin_guard import AdminGuard
 from hogsend.access.audit import AuditLog
 from hogsend.access.auth_api import AuthApi
 from hogsend.access.cookies import SessionCookie
+from hogsend.access.guards import Guards
+from hogsend.access.limits import RateLimits
 from hogsend.access.origins import TrustedOrigins
 from hogsend.access.resets import ResetMail, Resets
 from hogsend.access.sessions import Sessions
@@ -39,6 +42,16 @@ class Signing:
             cookie=self.cookie,
             origins=self.origins,
             has_mail=self.has_mail,
+        )
+
+    def guard(self, guards: Guards, *, limits: RateLimits | None) -> AdminGuard:
+        """The guard of the admin plane; with ``limits`` None calls by session are not counted."""
+        return AdminGuard(
+            guards,
+            sessions=self.sessions,
+            cookie=self.cookie,
+            origins=self.origins,
+            limits=limits,
         )
 
 

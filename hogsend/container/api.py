@@ -214,16 +214,9 @@ def _event_routes(parts: Parts, guards: Guards, lists: Lists) -> list[Route]:
 def _admin_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Route]:
     """For operators: a key with ``full-admin``, or a signed-in administrator."""
     from hogsend.access import keys_api
-    from hogsend.access.admin_guard import AdminGuard
     from hogsend.contacts import admin as contacts_admin
 
-    guard = AdminGuard(
-        guards,
-        sessions=signing.sessions,
-        cookie=signing.cookie,
-        origins=signing.origins,
-        limits=guards.limits,
-    )
+    guard = signing.guard(guards, limits=guards.limits)
     return [
         *keys_api.routes(keys_api.KeysApi(db=parts.db, clock=parts.clock), guard),
         *contacts_admin.routes(contacts_admin.ContactsAdmin(db=parts.db), guard),
@@ -263,18 +256,11 @@ def _metrics_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Rout
     metrics = parts.metrics
     if metrics is None:
         return []
-    from hogsend.access.admin_guard import AdminGuard
 
     def get_metrics(req: Request, resp: Response) -> None:
         resp.data = metrics.render()
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
         resp.set_header("Cache-Control", "no-store")
 
-    guard = AdminGuard(
-        guards,
-        sessions=signing.sessions,
-        cookie=signing.cookie,
-        origins=signing.origins,
-        limits=None,
-    )
+    guard = signing.guard(guards, limits=None)
     return [Route(method="GET", path="/metrics", handler=get_metrics, guard=guard)]
