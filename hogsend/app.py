@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-from hogsend.journeys.checks import suggest
 from hogsend.journeys.definitions import JourneyDefinitions, Problem, caller_directory, caller_place
+from hogsend.kernel.words import suggest
 from hogsend.preferences.lists import ListDefinition, problems_of
 
 Problems: TypeAlias = list[Problem]  # inside App, ``list`` is the method

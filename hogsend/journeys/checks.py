@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, get_args
 
 from hogsend.conditions.pattern import EventPattern
 from hogsend.journeys.meta import Entry, Holdout, JourneyMeta, OnDrift
+from hogsend.kernel.words import suggest
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _FIELDS = {field.name for field in dataclasses.fields(JourneyMeta)}
@@ -41,12 +41,6 @@ def check_function(function: object) -> list[str]:
     ):
         return ["must take two arguments: `async def name(user, ctx):`"]
     return []
-
-
-def suggest(word: str, known: list[str]) -> str:
-    """`` (did you mean 'x'?)`` when something known is close, else nothing."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _names(fields: Mapping[str, Any]) -> list[str]:

@@ -10,9 +10,9 @@ from hogsend.conditions.evaluate import evaluate
 from hogsend.conditions.pattern import EventPattern
 from hogsend.errors import ConfigError
 from hogsend.events.matching import Matches
-from hogsend.journeys.checks import suggest
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.kernel.wire_json import JsonValue
+from hogsend.kernel.words import suggest
 
 _NOTHING = Matches()
 _SCALARS = (str, int, float, bool, type(None))
