@@ -113,9 +113,8 @@ def plant(moments: Moments) -> None:
         return answer
 
     def send(provider: OutboxProvider, message: WireMessage) -> ProviderReceipt:
-        place = moments.place(message.idempotency_key)
         receipt = hand_over(provider, message)
-        moments.pass_by(f"after hand-over {place}")
+        moments.pass_by(f"after hand-over {message.to} {message.subject}", is_staged=True)
         return receipt
 
     def store(into: Ingest, event: NewEvent) -> Ingested:
