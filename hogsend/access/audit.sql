@@ -6,3 +6,12 @@ SELECT e.actor, e.key, e.action, e.resource, e.id, nullif(e.detail, 'null'), e.i
 FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS e (
   actor text, key uuid, action text, resource text, id text, detail jsonb, ip text,
   at timestamptz)
+
+-- name: delete_old_audit
+-- Old entries but for certificates of erasure; rows (ids), at most :limit. Index:
+-- audit_logs_created_idx.
+DELETE FROM audit_logs WHERE id IN (
+  SELECT id FROM audit_logs
+  WHERE created_at < CAST(:before AS timestamptz) AND action <> 'contact.erased'
+  ORDER BY created_at LIMIT :limit)
+RETURNING id

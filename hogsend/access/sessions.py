@@ -111,10 +111,6 @@ class Sessions:
         """End every other session of the same administrator; answers how many."""
         return end_others(self._db, user_id=session.admin.id, kept_id=session.id)
 
-    def purge(self) -> int:
-        """Delete what has expired; answers how many rows."""
-        return int(self._db.run(_Q["delete_expired_sessions"], now=iso_z(self._clock.now()))[0][0])
-
 
 def end_others(db: Executor, *, user_id: str, kept_id: str = "") -> int:
     """End the sessions of an administrator except ``kept_id``; all of them without it."""

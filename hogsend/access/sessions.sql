@@ -32,13 +32,18 @@ DELETE FROM session WHERE id = :id AND user_id = :user_id RETURNING id
 DELETE FROM session WHERE user_id = :user_id AND id <> :kept_id RETURNING id
 
 -- name: delete_expired_sessions
--- Sessions and reset tokens that nobody can use any more.
-WITH gone AS (
-  DELETE FROM session WHERE expires_at <= CAST(:now AS timestamptz) RETURNING 1
-), spent AS (
-  DELETE FROM verification WHERE expires_at <= CAST(:now AS timestamptz) RETURNING 1
-)
-SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM spent)
+-- Sessions that open nothing any more; rows (ids), at most :limit. Index: session_expiry_idx.
+DELETE FROM session WHERE id IN (
+  SELECT id FROM session WHERE expires_at <= CAST(:before AS timestamptz)
+  ORDER BY expires_at LIMIT :limit)
+  AND expires_at <= CAST(:before AS timestamptz)
+RETURNING id
+
+-- name: delete_expired_resets
+-- Reset tokens that change no password any more; rows (ids), at most :limit.
+DELETE FROM verification WHERE id IN (
+  SELECT id FROM verification WHERE expires_at <= CAST(:before AS timestamptz) LIMIT :limit)
+RETURNING id
 
 -- name: insert_reset
 -- identifier is reset-password:<hash of the token>; value is the user id.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -177,11 +176,6 @@ def list_contacts(
         return [(_contact(row), row[8]) for row in rows], int(rows[0][9])
     # An empty page may lie beyond the end.
     return [], int(db.run(_Q["count_contacts"], **asked)[0][0]) if offset else 0
-
-
-def delete_old_drafts(db: Executor, *, before: datetime, limit: int) -> int:
-    """Delete what anonymous ids said that nobody added to since; answers how many."""
-    return len(db.run(_Q["delete_old_drafts"], before=before, limit=limit))
 
 
 def _contact(row: tuple[Any, ...]) -> Contact:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hogsend.container.parts import Parts
 from hogsend.kernel.ids import uuid7
-from hogsend.orchestrator.port import Task
 from hogsend.outbox.models import TopicHandler
 from hogsend.preferences.lists import ListRegistry
 from hogsend.preferences.optin import ConfirmLinks
@@ -156,20 +154,4 @@ def topics(parts: Parts, mailer: Mailer) -> list[TopicHandler]:
         HitEvents(parts.db, parts.ingest, clock=parts.clock, promises=Promises(parts.clock)),
         FeedbackEvents(parts.db, parts.ingest, policy=read_suppression_policy(parts.settings)),
         OptInMails(parts.db, mailer, lists=build_lists(parts), links=build_confirm_links(parts)),
-    ]
-
-
-def tasks(parts: Parts) -> list[Task]:
-    """What the worker forgets, each after days of its own."""
-    from hogsend.contacts.tasks import contact_tasks
-    from hogsend.outbound.tasks import outbound_tasks
-    from hogsend.tracking.forget import forget_tasks
-
-    db, clock, settings = parts.db, parts.clock, parts.settings
-    drafts_for = timedelta(days=settings.anonymous_draft_days)
-    keep_for = timedelta(days=settings.outbound_retention_days)
-    return [
-        *forget_tasks(db, clock=clock, details_for=timedelta(days=settings.hit_detail_days)),
-        *contact_tasks(db, clock=clock, drafts_for=drafts_for),
-        *outbound_tasks(db, clock=clock, keep_for=keep_for),
     ]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from hogsend import __version__
 from hogsend.container import mail_returns
 from hogsend.container.engine import build_orchestrator
+from hogsend.container.forgetting import forgetting_tasks
 from hogsend.container.mail import build_mailer, build_queue
 from hogsend.container.metrics import timed
 from hogsend.container.parts import Parts, lay
 from hogsend.container.tracing import build_relay, traced
 from hogsend.db import Database
 from hogsend.db.schema_version import SchemaStatus, probe
-from hogsend.idempotency.tasks import idempotency_tasks
 from hogsend.journeys.wiring import Journeys, build_journeys
 from hogsend.kernel.ids import uuid7
 from hogsend.kv.beat import HeartbeatThread
@@ -104,6 +104,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
             submitter=orchestrator,
             clock=parts.clock,
             new_id=uuid7,
+            conversions=parts.conversions,
             observe=parts.metrics.count_advance if parts.metrics else None,
             tracing=parts.tracing,
         )
@@ -115,8 +116,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
         builtin_tasks=[
             *journeys.builtin_tasks,
             *mail.tasks,
-            *mail_returns.tasks(parts),
-            *idempotency_tasks(parts.db),
+            *forgetting_tasks(parts),
         ],
         orchestrator=orchestrator,
         relay=build_relay(

@@ -9,7 +9,6 @@ from hogsend.db import Executor, QueryFile
 from hogsend.kernel.wire_json import JsonValue
 
 _Q = QueryFile(__package__, "idempotency.sql")
-_PURGE_BATCH = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,6 @@ def release_key(db: Executor, *, scope: str, key: str) -> None:
     db.run(_Q["release_key"], scope=scope, key=key)
 
 
-def purge_expired(db: Executor, *, limit: int = _PURGE_BATCH) -> int:
+def purge_expired(db: Executor, *, limit: int) -> int:
     """Delete up to ``limit`` expired keys; answers how many. Safe on any number of machines."""
     return len(db.run(_Q["purge_expired"], limit=limit))

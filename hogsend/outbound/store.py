@@ -55,11 +55,6 @@ def list_promised(db: Executor, *, after: UUID = FIRST, limit: int = 100) -> lis
     ]  # fmt: skip
 
 
-def purge_promised(db: Executor, *, before: datetime, limit: int) -> int:
-    """Delete promises older than ``before``; answers how many."""
-    return len(db.run(_Q["purge_promised"], before=before, limit=limit))
-
-
 def _as_json(hit: HitPromise) -> JsonValue:
     data: JsonObject = {}
     if hit.link_id is not None:

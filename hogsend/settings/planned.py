@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from hogsend.settings import kinds
 from hogsend.settings.declare import setting
-from hogsend.settings.tracking import TrackingSettings
+from hogsend.settings.retention import RetentionSettings
 
 _GROUP = "Checked, without effect yet"
 _MS = kinds.whole(1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedSettings(TrackingSettings):
+class PlannedSettings(RetentionSettings):
     """Not used by itself; Settings inherits the fields."""
 
     # fmt: off

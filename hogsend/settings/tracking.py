@@ -47,18 +47,3 @@ class TrackingSettings(DeliverySettings):
         "Add `hs_t`, a sealed token of an hour that says who arrived, to redirects.",
         group=_TRACKING, modes=("api", "supervisor"),
     )
-    hit_detail_days: int = setting(
-        "HOGSEND_HIT_DETAIL_DAYS", kinds.whole(1, 3650), 30,
-        "Days for which network and program of a click are kept, and requests of machines.",
-        group=_TRACKING, modes=("worker", "supervisor"),
-    )
-    outbound_retention_days: int = setting(
-        "HOGSEND_OUTBOUND_RETENTION_DAYS", kinds.whole(1, 3650), 7,
-        "Days for which promised outbound events (`contact.*`, `email.*`) are kept.",
-        group=_TRACKING, modes=("worker", "supervisor"),
-    )
-    anonymous_draft_days: int = setting(
-        "HOGSEND_ANONYMOUS_DRAFT_DAYS", kinds.whole(1, 3650), 90,
-        "Days after which properties of a visitor who never became a contact are forgotten.",
-        group=_TRACKING, modes=("worker", "supervisor"),
-    )

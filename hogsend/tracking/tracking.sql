@@ -94,6 +94,16 @@ DELETE FROM machine_hits WHERE id IN (
   ORDER BY hit_at LIMIT :limit)
 RETURNING id
 
+-- name: delete_foreign_feedback
+-- Reports about mail that was never found here: an account at a provider may send for others too.
+-- Rows (ids), at most :limit. Index: email_feedback_waiting_idx.
+DELETE FROM email_feedback WHERE id IN (
+  SELECT id FROM email_feedback
+  WHERE applied_at IS NULL AND received_at < CAST(:before AS timestamptz)
+  ORDER BY received_at LIMIT :limit)
+  AND applied_at IS NULL
+RETURNING id
+
 -- name: empty_feedback
 -- What a provider sent is kept for disputes, not for ever; what it meant stays in columns.
 UPDATE email_feedback SET payload = '{}', recipients = '[]'

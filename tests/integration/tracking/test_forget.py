@@ -20,6 +20,11 @@ def test_forget_empties_what_is_old_and_keeps_the_counts(world: World) -> None:
         "occurred_at) VALUES (gen_random_uuid(), 'resend', 'k', 'email.bounced', "
         "'[\"ada@example.org\"]', '{\"a\": 1}', now())"
     )
+    world.sql("UPDATE email_feedback SET applied_at = now()")
+    world.sql(
+        "INSERT INTO email_feedback (id, provider, event_key, type, payload, occurred_at) "
+        "VALUES (gen_random_uuid(), 'resend', 'foreign', 'email.opened', '{}', now())"
+    )
     world.sql(
         "INSERT INTO list_confirmations (id, list_id, user_id, email, source, requested_at, "
         "confirmed_at) VALUES (gen_random_uuid(), 'a', 'u', 'a@x.test', 'api', now(), NULL), "
@@ -34,8 +39,8 @@ def test_forget_empties_what_is_old_and_keeps_the_counts(world: World) -> None:
 
     assert set(fresh.values()) == set(again.values()) == {0}
     assert old == {
-        "forget_click_details": 1, "delete_machine_hits": 1, "empty_feedback": 1,
-        "delete_unanswered_wishes": 1,
+        "forget_click_details": 1, "delete_machine_hits": 1, "delete_foreign_feedback": 1,
+        "empty_feedback": 1, "delete_unanswered_wishes": 1,
     }  # fmt: skip
     assert world.sql("SELECT ip_address, user_agent FROM link_clicks") == [(None, None)]
     assert world.sql("SELECT click_count FROM tracked_links") == [(1,)]
