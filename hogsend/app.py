@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
+from hogsend.conversions.checks import check_fields as check_conversion
+from hogsend.conversions.definitions import ConversionDefinition, ConversionFields, in_force
 from hogsend.journeys.definitions import JourneyDefinitions, Problem, caller_directory, caller_place
 from hogsend.kernel.words import suggest
 from hogsend.preferences.lists import ListDefinition, problems_of
@@ -26,6 +28,7 @@ class App(JourneyDefinitions):
         self._home = caller_directory()
         self._templates = None if templates is None else Path(templates)
         self._lists: dict[str, ListDefinition] = {}
+        self._conversions: dict[str, ConversionDefinition] = {}
 
     @property
     def lists(self) -> tuple[ListDefinition, ...]:
@@ -64,7 +67,41 @@ class App(JourneyDefinitions):
             self._lists[id] = found
         return found
 
-    def _cross_checked(self) -> Problems:
+    @property
+    def conversions(self) -> tuple[ConversionDefinition, ...]:
+        """Every well-defined conversion, in the order of the source."""
+        return tuple(self._conversions.values())
+
+    def conversion(self, **fields: Unpack[ConversionFields]) -> None:
+        """Declare an event that counts as a success, for ``goal`` and readouts; see
+        ConversionFields."""
+        found = check_conversion(fields)
+        if isinstance(found, ConversionDefinition):
+            if all(known.lower() != found.id.lower() for known in self._conversions):
+                self._conversions[found.id] = found
+                return
+            found = ["the id is taken"]
+        place, name = caller_place(), f"conversion {fields.get('id')!r}"
+        self._problems += [Problem(place=place, message=f"{name}: {p}") for p in found]
+
+    def _cross_checked(self, *, default_revenue: bool) -> Problems:
+        return [*self._check_categories(), *self._check_goals(default_revenue)]
+
+    def _check_goals(self, default_revenue: bool) -> Problems:
+        """The goal of a journey is a conversion that is recorded."""
+        known = sorted(in_force(self.conversions, default_revenue=default_revenue))
+        return [
+            Problem(
+                place=journey.place,
+                message=f"journey {journey.meta.id!r}: no conversion is called "
+                f"{journey.meta.goal!r}{suggest(journey.meta.goal, known)}; known: "
+                f"{', '.join(known) or 'none'}",
+            )
+            for journey in self.journeys.values()
+            if journey.meta.goal is not None and journey.meta.goal not in known
+        ]
+
+    def _check_categories(self) -> Problems:
         """The category of a journey's mail is a list people can leave, or a reserved one."""
         allowed = {*self._lists, "transactional", "journey"}
         return [

@@ -36,6 +36,11 @@ class Property:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    @property
+    def name(self) -> str:
+        """The key in the bag."""
+        return self._name
+
     def __eq__(self, value: JsonScalar) -> PropertyCondition:  # type: ignore[override]  # builds data
         """Equal and of the same type; a missing property is not null."""
         return PropertyCondition(property=self._name, operator="eq", value=_scalar(value))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from hogsend.container.metrics import build_metrics, serve_metrics
 from hogsend.container.tracing import build_tracing
+from hogsend.conversions.registry import ConversionRegistry
 from hogsend.db import Database, DatabaseOptions
 from hogsend.db.schema_version import SchemaStatus, probe
 from hogsend.events.ingest import Ingest
 from hogsend.events.traced import build_ingest
-from hogsend.journeys.content import load_app
+from hogsend.journeys.content import load_content
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.kernel.clock import Clock, SystemClock
 from hogsend.kernel.ids import uuid7
@@ -46,6 +47,7 @@ class Parts:
     clock: Clock
     app: App
     registry: JourneyRegistry
+    conversions: ConversionRegistry
     db: Database
     kv: Kv
     nudge: Nudge
@@ -76,8 +78,11 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
     Raises ConfigError for content that cannot be loaded.
     """
     closing = ExitStack()
-    app = load_app(settings.app, settings.content_dir)
+    app = load_content(settings)
     registry = JourneyRegistry(app, settings.enabled_journeys)
+    conversions = ConversionRegistry(
+        app.conversions, default_revenue=settings.default_revenue_conversion
+    )
     db = Database(
         DatabaseOptions(
             url=settings.database_url,
@@ -100,6 +105,7 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
         clock=clock,
         app=app,
         registry=registry,
+        conversions=conversions,
         db=db,
         kv=kv,
         nudge=nudge,
@@ -112,6 +118,7 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
             matcher=registry,
             nudge=nudge,
             new_id=uuid7,
+            conversions=conversions,
             count=metrics.count_event if metrics else None,
         ),
         metrics=metrics,

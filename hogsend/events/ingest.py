@@ -11,7 +11,7 @@ from hogsend.contacts.write import IDENTIFIED
 from hogsend.db import Database, Executor, QueryFile
 from hogsend.db.errors import DatabaseError, DatabaseUnavailable
 from hogsend.errors import HogsendError, NotAllowed
-from hogsend.events.matching import EventMatcher
+from hogsend.events.matching import ConversionMatcher, EventMatcher
 from hogsend.events.models import ExitResult, Ingested, NewEvent
 from hogsend.events.repeats import reused_key
 from hogsend.kernel.wire_json import iso_z
@@ -21,6 +21,7 @@ _CHUNK = 200
 _REFUSED = 4
 _UNDECIDED = "resolve"
 _GONE = "gone"
+_CONVERSIONS = "conversions"  # only there when the event converts
 
 
 class Poke(Protocol):
@@ -35,9 +36,9 @@ class Ingest:
     """Matches an event against the content and stores it with all it causes.
 
     One round trip when its keys name one known person or nobody yet; five when somebody has to
-    be completed or merged first. Identity, the event row, exits, woken waits and outbox rows are
-    one transaction. The engine is never involved: with the engine down events are accepted as
-    ever.
+    be completed or merged first. Identity, the event row, exits, woken waits, outbox rows and
+    conversions are one transaction. The engine is never involved: with the engine down events are
+    accepted as ever.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Ingest:
         matcher: EventMatcher,
         nudge: Poke,
         new_id: Callable[[], UUID],
+        conversions: ConversionMatcher | None = None,
         count: Callable[[str], None] | None = None,
     ) -> None:
         """``count`` is told ``created`` or ``duplicate`` for every stored event."""
+        self._conversions = conversions
         self._count = count
         self._db = db
         self._matcher = matcher
@@ -103,7 +106,7 @@ class Ingest:
     def _chunk(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
         params = [self._params(event) for event in events]
         try:
-            rows = repeat(lambda: self._db.run(_Q["ingest_events"], events=params))
+            rows = repeat(lambda: _store_many(self._db, params))
         except DatabaseUnavailable:
             raise
         except DatabaseError:
@@ -154,7 +157,7 @@ class Ingest:
 
     def _params(self, event: NewEvent) -> dict[str, Any]:
         matches = self._matcher.match(event.name, event.properties)
-        return {
+        params: dict[str, Any] = {
             "id": self._new_id(),
             "new_contact_id": self._new_id(),
             "external_id": event.external_id,
@@ -175,11 +178,21 @@ class Ingest:
             "starts": list(matches.starts) or None,
             "exits": [{"journey": j, "exits": leaves} for j, leaves in matches.exits] or None,
         }
+        converted = self._conversions.match(event) if self._conversions else ()
+        if converted:
+            params[_CONVERSIONS] = [each.as_json() for each in converted]
+        return params
 
 
 def _store(db: Executor, params: dict[str, Any]) -> tuple[Any, ...]:
     named = {("event_id" if name == "id" else name): value for name, value in params.items()}
-    return db.run(_Q["ingest_event"], **named)[0]
+    query = "ingest_converting_event" if _CONVERSIONS in params else "ingest_event"
+    return db.run(_Q[query], **named)[0]
+
+
+def _store_many(db: Executor, params: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    is_plain = all(_CONVERSIONS not in each for each in params)
+    return db.run(_Q["ingest_events" if is_plain else "ingest_converting_events"], events=params)
 
 
 def _answer(row: tuple[Any, ...]) -> Ingested | HogsendError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
-from hogsend.kernel.wire_json import JsonValue
+from hogsend.events.models import NewEvent
+from hogsend.kernel.wire_json import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +25,29 @@ class EventMatcher(Protocol):
 
     def match(self, event: str, properties: Mapping[str, JsonValue]) -> Matches:
         """Triggers and exits of one event; never raises for odd properties."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """A conversion that the event is, with what it is worth; the currency needs a value."""
+
+    definition_id: str
+    value: Decimal | None = None
+    currency: str | None = None
+
+    def as_json(self) -> JsonObject:
+        """What ``hogsend.record_conversions_v1`` reads."""
+        return {
+            "definition": self.definition_id,
+            "value": None if self.value is None else str(self.value),
+            "currency": self.currency,
+        }
+
+
+class ConversionMatcher(Protocol):
+    """Implemented by the conversion registry; pure, called on the request path."""
+
+    def match(self, event: NewEvent) -> Sequence[Converted]:
+        """What the event counts as, should it belong to somebody; never raises."""
         ...

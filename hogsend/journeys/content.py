@@ -14,15 +14,26 @@ from hogsend.journeys.definitions import JourneyDefinitions
 
 if TYPE_CHECKING:
     from hogsend.app import App
+    from hogsend.settings import Settings
 
 EXAMPLE = "hogsend.examples.lifecycle:app"
 
 
-def load_app(app_ref: str | None, content_dir: Path) -> App:
+def load_content(settings: Settings) -> App:
+    """The app the settings name, checked as they say; see load_app."""
+    return load_app(
+        settings.app,
+        settings.content_dir,
+        default_revenue=settings.default_revenue_conversion,
+    )
+
+
+def load_app(app_ref: str | None, content_dir: Path, *, default_revenue: bool = True) -> App:
     """The app ``module:name``; None is the built-in example.
 
-    ``content_dir`` is put first on the import path. Raises ConfigError that names the file and
-    line of every problem.
+    ``content_dir`` is put first on the import path; ``default_revenue`` is the setting
+    HOGSEND_DEFAULT_REVENUE_CONVERSION. Raises ConfigError that names the file and line of every
+    problem.
     """
     if app_ref is None:
         return _find(EXAMPLE)
@@ -31,7 +42,7 @@ def load_app(app_ref: str | None, content_dir: Path) -> App:
         sys.path.insert(0, str(directory))
         importlib.invalidate_caches()
     app = _find(app_ref, directory)
-    app.check()
+    app.check(default_revenue=default_revenue)
     return app
 
 

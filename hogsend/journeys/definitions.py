@@ -45,8 +45,8 @@ class JourneyDefinitions:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, in the order of the source."""
-        return (*self._problems, *self._cross_checked())
+        """What is wrong, in the order of the source, with every built-in conversion there."""
+        return self.find_problems()
 
     def journey(self, **fields: Unpack[JourneyFields]) -> Callable[[FunctionT], FunctionT]:
         """Register an async function as a journey; see JourneyFields."""
@@ -57,14 +57,18 @@ class JourneyDefinitions:
 
         return register
 
-    def check(self) -> None:
-        """Raise ConfigError with everything that is wrong."""
-        problems = self.problems
+    def find_problems(self, *, default_revenue: bool = True) -> tuple[Problem, ...]:
+        """What is wrong where the conversion ``revenue`` is built in, or is not."""
+        return (*self._problems, *self._cross_checked(default_revenue=default_revenue))
+
+    def check(self, *, default_revenue: bool = True) -> None:
+        """Raise ConfigError with everything that is wrong; see find_problems."""
+        problems = self.find_problems(default_revenue=default_revenue)
         if problems:
             lines = "\n".join(str(problem) for problem in problems)
             raise ConfigError(f"the content cannot be used:\n{lines}")
 
-    def _cross_checked(self) -> list[Problem]:
+    def _cross_checked(self, *, default_revenue: bool) -> list[Problem]:
         """What only shows when everything is defined; an app has more to compare."""
         return []
 

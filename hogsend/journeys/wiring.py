@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from hogsend.db import Database
+from hogsend.events.matching import ConversionMatcher
 from hogsend.events.traced import build_ingest
 from hogsend.journeys import operate
 from hogsend.journeys.announce import COMPLETED, FAILED, JourneyAnnouncer
@@ -76,6 +77,7 @@ def build_journeys(
     submitter: Submitter,
     clock: Clock,
     new_id: Callable[[], UUID],
+    conversions: ConversionMatcher,
     observe: AdvanceObserver | None = None,
     tracing: Tracing | None = None,
 ) -> Journeys:
@@ -88,7 +90,14 @@ def build_journeys(
         query_threads=_QUERY_THREADS, effect_threads=max(settings.database_pool_max, 1)
     )
     timer = Timer(db, poke=nudge.poke, clock=clock)
-    ingest = build_ingest(tracing, db=db, matcher=registry, nudge=nudge, new_id=new_id).ingest
+    ingest = build_ingest(
+        tracing,
+        db=db,
+        matcher=registry,
+        nudge=nudge,
+        new_id=new_id,
+        conversions=conversions,
+    ).ingest
     window = settings.send_window
     watch = LoopWatch()
     services = Services(

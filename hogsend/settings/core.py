@@ -249,3 +249,8 @@ class CoreSettings:
     enabled_lists: tuple[str, ...] | None = setting(
         "ENABLED_LISTS", kinds.CHOSEN, None, "Lists that exist here. Unset: all.", group=_CONTENT
     )
+    default_revenue_conversion: bool = setting(
+        "HOGSEND_DEFAULT_REVENUE_CONVERSION", kinds.TRUTH, True,
+        "Record the built-in conversion `revenue`, unless the content defines its own.",
+        group=_CONTENT, modes=("api", "worker", "supervisor", "cli"),
+    )

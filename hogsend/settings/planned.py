@@ -57,10 +57,6 @@ class PlannedSettings(RetentionSettings):
         "ENABLED_DESTINATION_PRESETS", kinds.CHOSEN, None, "Destinations.",
         group=_GROUP, planned=True,
     )
-    default_revenue_conversion: bool = setting(
-        "HOGSEND_DEFAULT_REVENUE_CONVERSION", kinds.TRUTH, True, "Built-in conversion `revenue`.",
-        group=_GROUP, planned=True,
-    )
     sms_provider: str | None = setting(
         "SMS_PROVIDER", kinds.TEXT, None, "Provider of text messages.",
         group=_GROUP, planned=True,

@@ -28,10 +28,10 @@ _STATUSES = ("active", "waiting", "completed", "exited", "failed", "held_out")
 def list_(line: CommandLine, *, database_url: str | None, as_json: bool) -> None:
     """List the journeys of HOGSEND_APP and how many people are in which state."""
     from hogsend.journeys import operate
-    from hogsend.journeys.content import load_app
+    from hogsend.journeys.content import load_content
 
     settings = line.settings()
-    app = load_app(settings.app, settings.content_dir)
+    app = load_content(settings)
     with line.database(database_url) as db:
         counts, disabled = operate.count_enrollments(db), operate.list_disabled(db)
     rows = [

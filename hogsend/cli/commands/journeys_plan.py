@@ -34,12 +34,12 @@ def plan(line: CommandLine, *, show: int, database_url: str | None, as_json: boo
     Each journal is replayed without touching anything. Exit code 1 when somebody would not
     continue where they are: run it before a deploy, with the new code and the live database.
     """
-    from hogsend.journeys.content import load_app
+    from hogsend.journeys.content import load_content
     from hogsend.journeys.plan import plan_all
     from hogsend.kernel.clock import SystemClock
 
     settings = line.settings()
-    app = load_app(settings.app, settings.content_dir)
+    app = load_content(settings)
     counts: Counter[tuple[str, str]] = Counter()
     others: list[Outlook] = []
     with line.database(database_url) as db:

@@ -61,12 +61,12 @@ def simulate(
 
     The app is the one of HOGSEND_APP. Exit code 1 when a journey fails.
     """
-    from hogsend.journeys.content import load_app
+    from hogsend.journeys.content import load_content
     from hogsend.testing.simulation import simulate_occurrences
     from hogsend.testing.timeline import format_timeline
 
     settings = line.settings()
-    app = load_app(settings.app, settings.content_dir)
+    app = load_content(settings)
     unknown = sorted(set(journeys) - set(app.journeys))
     if unknown:
         raise InvalidInput(

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def _load(line: CommandLine) -> TemplateRegistry:
     from hogsend.email.templates.registry import TemplateRegistry
-    from hogsend.journeys.content import load_app
+    from hogsend.journeys.content import load_content
 
     settings = line.settings()
-    app = load_app(settings.app, settings.content_dir)
+    app = load_content(settings)
     return TemplateRegistry.load(app.template_dirs)
 
 

@@ -9,6 +9,10 @@ from tests.integration.contacts.people import People
 
 # Everything that carries a person: a table with contact_id, and one row of it.
 _ROWS = {
+    "conversions": (
+        "INSERT INTO conversions (id, definition_id, contact_id, user_key, event_id, occurred_at)"
+        " VALUES (hogsend.uuid7_v1(), 'paid', :id, :key, :state, now())"
+    ),
     "email_preferences": (
         "INSERT INTO email_preferences (user_id, email, contact_id, categories)"
         " VALUES (:key, :email, :id, '{\"news\": false}')"
@@ -44,6 +48,8 @@ _ROWS = {
         "INSERT INTO user_events (user_id, contact_id, event) VALUES (:key, :id, 'seen')"
     ),
 }
+# What nobody has before there is a contact.
+_OF_CONTACTS = {"conversions", "group_memberships", "outbound_events"}
 _STATE = (
     "INSERT INTO journey_states (id, user_id, contact_id, journey_id, status)"
     " VALUES (:state, :key, :id, 'welcome', 'waiting')"
@@ -88,7 +94,7 @@ def give_everything(people: People, contact_id: UUID | None, *, key: str, email:
     named: dict[str, object] = {"id": contact_id, "key": key, "email": email, "state": state}
     people.rows(_STATE, **{n: named[n] for n in ("id", "key", "state")})
     for table, sql in _ROWS.items():
-        if contact_id is None and table in ("group_memberships", "outbound_events"):
+        if contact_id is None and table in _OF_CONTACTS:
             continue
         _run(people, sql, named)
     for sql in (*_CHILDREN, *_MAIL):

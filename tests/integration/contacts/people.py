@@ -10,7 +10,7 @@ from uuid import UUID
 from hogsend.contacts import Keys, Policy, Resolved, keys_of, repeat, resolve_contact
 from hogsend.db import Database, Query
 from hogsend.events.ingest import Ingest
-from hogsend.events.matching import Matches
+from hogsend.events.matching import ConversionMatcher, Matches
 from hogsend.events.models import Ingested, NewEvent
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.wire_json import JsonValue
@@ -44,10 +44,17 @@ class People:
     db: Database
     script: Script = field(default_factory=Script)
     pokes: Pokes = field(default_factory=Pokes)
+    conversions: ConversionMatcher | None = None
 
     @property
     def ingest(self) -> Ingest:
-        return Ingest(db=self.db, matcher=self.script, nudge=self.pokes, new_id=uuid7)
+        return Ingest(
+            db=self.db,
+            matcher=self.script,
+            nudge=self.pokes,
+            new_id=uuid7,
+            conversions=self.conversions,
+        )
 
     def resolve(self, keys: Keys, policy: Policy | None = None, **options: Any) -> Resolved:
         def transaction() -> Resolved:

@@ -22,8 +22,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Tables whose rows are about one person: exported and erased.
 PERSONAL = {
-    "anonymous_drafts", "contact_aliases", "contacts", "email_feedback", "email_preferences",
-    "email_sends",
+    "anonymous_drafts", "contact_aliases", "contacts", "conversions", "email_feedback",
+    "email_preferences", "email_sends",
     "email_suppressions", "group_memberships", "journey_logs", "journey_skips", "journey_states",
     "journey_steps", "list_confirmations",
     "link_clicks", "machine_hits", "outbound_events", "outbox", "preference_changes",

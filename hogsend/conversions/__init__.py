@@ -1,0 +1,1 @@
+"""Conversions: events that count as a success, as the content defines them."""
