@@ -14,10 +14,12 @@ _HOME = "hogsend.cli.commands"
 COMMANDS = {
     "config": (f"{_HOME}.config:config", "Check, show and document settings."),
     "contacts": (f"{_HOME}.contacts:contacts", "Look people up."),
+    "conversions": (f"{_HOME}.conversions:conversions", "Look at what converted."),
     "demo": (f"{_HOME}.demo:command", "Send a real event and follow it to the inbox."),
     "doctor": (f"{_HOME}.doctor:doctor", "Find out what is wrong with an installation."),
     "domain": (f"{_HOME}.domain:domain", "Set up the domain that mail is sent from."),
     "events": (f"{_HOME}.events:events", "Send events."),
+    "hatchet": (f"{_HOME}.hatchet:hatchet", "Make a token of a Hatchet engine."),
     "init": (f"{_HOME}.init:init", "Write a small working app."),
     "journeys": (f"{_HOME}.journeys_group:journeys", "Look at journeys and people inside."),
     "keys": (f"{_HOME}.keys:keys", "Create, list and revoke API keys."),

@@ -215,11 +215,18 @@ def _admin_routes(parts: Parts, guards: Guards, signing: Signing) -> list[Route]
     """For operators: a key with ``full-admin``, or a signed-in administrator."""
     from hogsend.access import keys_api
     from hogsend.contacts import admin as contacts_admin
+    from hogsend.conversions import admin as conversions_admin
 
     guard = signing.guard(guards, limits=guards.limits)
     return [
         *keys_api.routes(keys_api.KeysApi(db=parts.db, clock=parts.clock), guard),
         *contacts_admin.routes(contacts_admin.ContactsAdmin(db=parts.db), guard),
+        *conversions_admin.routes(
+            conversions_admin.ConversionsAdmin(
+                db=parts.db, clock=parts.clock, ids=parts.conversions.ids
+            ),
+            guard,
+        ),
     ]
 
 
