@@ -40,6 +40,10 @@ class ConversionRegistry:
         """Ids of everything that is recorded, the built-in one first."""
         return tuple(self._definitions)
 
+    def hears(self, event: str) -> bool:
+        """Whether some conversion names this event; one of any event names none."""
+        return event in self._by_event
+
     def match(self, event: NewEvent) -> tuple[Converted, ...]:
         """See ConversionMatcher."""
         named = self._by_event.get(event.name, ())

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from hogsend.conversions.registry import ConversionRegistry
 from hogsend.db import Database
-from hogsend.events.matching import ConversionMatcher
 from hogsend.events.traced import build_ingest
 from hogsend.journeys import operate
 from hogsend.journeys.announce import COMPLETED, FAILED, JourneyAnnouncer
@@ -77,7 +77,7 @@ def build_journeys(
     submitter: Submitter,
     clock: Clock,
     new_id: Callable[[], UUID],
-    conversions: ConversionMatcher,
+    conversions: ConversionRegistry,
     observe: AdvanceObserver | None = None,
     tracing: Tracing | None = None,
 ) -> Journeys:
@@ -115,7 +115,11 @@ def build_journeys(
         AdvanceOptions(
             lease=timedelta(seconds=settings.lease_seconds),
             attempts=settings.journey_attempts,
-            announced=frozenset(name for name in (COMPLETED, FAILED) if registry.hears(name)),
+            announced=frozenset(
+                name
+                for name in (COMPLETED, FAILED)
+                if registry.hears(name) or conversions.hears(name)
+            ),
         ),
         wakers=Wakers(poke=nudge.poke, expect=timer.expect),
         new_id=new_id,
