@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -39,11 +39,13 @@ class HttpOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """A complete answer; header names are lower-cased."""
+    """A complete answer; header names are lower-cased. ``cookies`` are the ``Set-Cookie`` headers,
+    the only ones that may come more than once and cannot be joined."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Sequence[str] = ()
 
 
 class HttpClient:
@@ -79,6 +81,7 @@ class HttpClient:
             status=answer.status,
             body=answer.data,
             headers={name.lower(): value for name, value in answer.headers.items()},
+            cookies=answer.headers.getlist("set-cookie"),
         )
 
     def close(self) -> None:

@@ -38,7 +38,10 @@ ENVIRONMENT = {
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 _PATH = re.compile(r"(?:(GET|POST|PUT|PATCH|DELETE) |`)(/(?:v1|api|studio|metrics)\b[\w/{}.*-]*)")
 # Read by others than the settings: the archive's runner, compose, the commands, the tests.
-_FOREIGN_VARIABLES = {"SHIV_ROOT", "HOGSEND_IMAGE", "HOGSEND_API_URL", "HOGSEND_API_KEY"}
+_FOREIGN_VARIABLES = {
+    "SHIV_ROOT", "HOGSEND_IMAGE", "HOGSEND_API_URL", "HOGSEND_API_KEY",
+    "HATCHET_URL", "HATCHET_ADMIN_EMAIL", "HATCHET_ADMIN_PASSWORD",
+}  # fmt: skip
 _FOREIGN_PREFIXES = ("HOGSEND_BENCH_", "HOGSEND_TEST_")
 
 

@@ -22,7 +22,8 @@ from hogsend.errors import (
     ProviderTransient,
     ProviderUnknown,
 )
-from tests.providers.conftest import SEND_ID, Certificate, ScriptedMailServer, find_port
+from tests.fakes.certificates import Certificate
+from tests.providers.conftest import SEND_ID, ScriptedMailServer, find_port
 
 
 class Inbox:
@@ -135,7 +136,9 @@ def test_send_starttls_and_login_delivers(
         auth_required=True,
     )
 
-    send(message, port=port, security="starttls", password="secret", ca_file=certificate.ca_file)
+    send(
+        message, port=port, security="starttls", password="secret", ca_file=str(certificate.ca_file)
+    )
 
     assert len(inbox.envelopes) == 1
 
@@ -145,7 +148,7 @@ def test_send_tls_from_the_first_byte_delivers(
 ) -> None:
     port, inbox = serve(ssl_context=certificate.server_context)
 
-    send(message, port=port, security="tls", ca_file=certificate.ca_file)
+    send(message, port=port, security="tls", ca_file=str(certificate.ca_file))
 
     assert len(inbox.envelopes) == 1
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]  # ships no types
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from hogsend.db import Database, Query
 from hogsend.kernel.clock import SystemClock, VirtualClock
 from hogsend.kv import Kv, heartbeat
 from hogsend.ops.checks.finding import Finding
 from hogsend.ops.doctor import examine
+from tests.fakes.certificates import make_certificate
 from tests.fakes.hatchet_engine import make_token
 
 pytestmark = pytest.mark.integration
@@ -76,30 +71,8 @@ def _engine(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[grpc.ServerCredentials, Path]:
     """Credentials of a server named ``engine.test`` and the file that vouches for it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "engine.test")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("engine.test")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = made.public_bytes(serialization.Encoding.PEM)
-    path = tmp_path_factory.mktemp("tls") / "ca.pem"
-    path.write_bytes(pem)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return grpc.ssl_server_credentials([(private, pem)]), path
+    made = make_certificate(tmp_path_factory.mktemp("tls"), "engine.test")
+    return grpc.ssl_server_credentials([(made.private_key, made.pem)]), made.ca_file
 
 
 @pytest.fixture
