@@ -46,6 +46,15 @@ class Image:
                 case _:
                     continue  # says how to run it, or nothing that matters here
 
+    def processes(self) -> list[int]:
+        """Who runs on this root now, as this machine calls them; zombies do not."""
+        here = os.stat(self.root)
+        return [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdigit() and _stands_on(entry / "root", here)
+        ]
+
     def build(self, script: str, *, workdir: str = "/") -> None:
         """As ``RUN``: root, with a shell."""
         done = subprocess.run(
@@ -79,7 +88,12 @@ class Image:
 
 @dataclass(kw_only=True)
 class Container:
-    """One process as PID 1 of its own namespace, on a root it cannot write to."""
+    """One process as PID 1 of its own namespace, on a root it cannot write to.
+
+    It cannot outlive whoever started it. Between both stands a namespace whose first process is
+    root's: the kernel forgets a wish to die with the parent when a process changes its user, as
+    the image's own does, but it always ends a namespace with its first process.
+    """
 
     image: Image
     process: subprocess.Popen[bytes]
@@ -100,7 +114,11 @@ class Container:
         )
         with log_file.open("ab") as log:
             process = subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script],
+                [
+                    *("setpriv", "--pdeathsig", "KILL"),
+                    *("unshare", "--pid", "--fork", "--kill-child"),
+                    *("unshare", "--mount", "--pid", "--fork", "sh", "-c", script),
+                ],
                 env=dict(image.environ) | dict(environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -116,8 +134,7 @@ class Container:
     @property
     def pid(self) -> int:
         """PID 1, as this machine calls it."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(children.read_text().split()[0])
+        return _only_child(_only_child(self.process.pid))
 
     def stop(self) -> int:
         """SIGTERM to PID 1, as engines do; the exit code."""
@@ -143,10 +160,22 @@ class Container:
         )
 
     def destroy(self) -> None:
-        """Kill whatever is left."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(timeout=10)
+        """Kill whatever is left; idempotent."""
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+
+def _only_child(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def _stands_on(root: Path, place: os.stat_result) -> bool:
+    """Compares the directory itself: its path looks different from every mount namespace."""
+    try:
+        found = os.stat(root)
+    except OSError:
+        return False  # gone, or a zombie
+    return (found.st_dev, found.st_ino) == (place.st_dev, place.st_ino)
 
 
 def _as_user(image: Image, command: Sequence[str]) -> list[str]:

@@ -10,10 +10,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pickle
+import re
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -130,8 +134,10 @@ def start(
     try:
         yield run
     finally:
-        for container in running:
-            container.destroy()
+        with ExitStack() as closing:
+            for container in running:
+                closing.callback(container.destroy)
+        _wait_until_nobody_runs(image)
 
 
 def test_image_has_no_shell_and_its_root_is_read_only_to_its_user(start: Start) -> None:
@@ -189,7 +195,7 @@ def test_image_runs_migrate_api_and_worker_as_first_processes(
         _wait(worker, lambda: db.run(enrolled)[0][0] == 1, what="the worker enrolled somebody")
     finally:
         db.close()
-    assert Path(f"/proc/{api.pid}/status").read_text().count("NSpid:\t" + f"{api.pid}\t1\n") == 1
+    assert re.search(r"^NSpid:.*\t1$", Path(f"/proc/{api.pid}/status").read_text(), re.MULTILINE)
 
     check = only(image.stage, "HEALTHCHECK").form
     healthy = [
@@ -221,6 +227,57 @@ def test_image_first_process_stops_while_it_waits_for_its_database(start: Start)
     _wait(container, lambda: "Waiting for the database" in container.log, what="it waits")
 
     assert container.stop() == 1
+
+
+@pytest.mark.parametrize("killed", ["container", "test run"])
+def test_image_process_ends_with_whoever_started_it(
+    start: Start, image: Image, tmp_path: Path, killed: str
+) -> None:
+    waits = {
+        "DATABASE_URL": "postgresql://me@127.0.0.1:1/db",
+        "HOGSEND_DATABASE_WAIT_SECONDS": "300",
+    }
+    if killed == "container":
+        container = start("migrate", **waits)
+        victim = container.process
+    else:
+        victim = _start_elsewhere(image, tmp_path / "elsewhere.log", waits)
+        container = Container(image=image, process=victim, log_file=tmp_path / "elsewhere.log")
+    _wait(container, lambda: "Waiting for the database" in container.log, what="it waits")
+    assert len(image.processes()) == 1
+
+    victim.kill()
+    victim.wait(10)
+
+    _wait_until_nobody_runs(image)
+
+
+def _start_elsewhere(
+    image: Image, log: Path, environ: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """A process of its own that starts a container and does nothing more."""
+    given = pickle.dumps((image, log, dict(environ)))
+    code = (
+        "import pickle, sys, time\n"
+        "from tests.packaging.container import Container\n"
+        "image, log, environ = pickle.loads(sys.stdin.buffer.read())\n"
+        "Container.run(image, log, environ, ['migrate'])\n"
+        "time.sleep(600)\n"
+    )
+    log.touch()
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(given)
+    process.stdin.close()
+    return process
+
+
+def _wait_until_nobody_runs(image: Image) -> None:
+    """The kernel ends a namespace after its first process, not with it."""
+    deadline = time.monotonic() + 10 * _PATIENCE
+    while left := image.processes():
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.02)
 
 
 def _request(port: int, method: str, path: str, body: object = None) -> tuple[int, bytes]:
