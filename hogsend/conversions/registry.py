@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from hogsend.conditions.evaluate import evaluate
-from hogsend.conditions.model import is_number
+from hogsend.conditions.model import ORDERINGS, PropertyCondition, is_number
 from hogsend.conversions.definitions import (
     ANY_EVENT,
     MOST,
@@ -28,12 +28,16 @@ class ConversionRegistry:
     ) -> None:
         self._definitions = in_force(definitions, default_revenue=default_revenue)
         self._by_event: dict[str, list[ConversionDefinition]] = defaultdict(list)
-        self._always: list[ConversionDefinition] = []
+        # Most events have no value: those that are about money are not even asked then.
+        self._of_any: list[ConversionDefinition] = []
+        self._of_any_without_value: list[ConversionDefinition] = []
         for definition in self._definitions.values():
-            if definition.trigger.event == ANY_EVENT:
-                self._always.append(definition)
-            else:
+            if definition.trigger.event != ANY_EVENT:
                 self._by_event[definition.trigger.event].append(definition)
+                continue
+            self._of_any.append(definition)
+            if not _needs_value(definition):
+                self._of_any_without_value.append(definition)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -47,7 +51,10 @@ class ConversionRegistry:
     def match(self, event: NewEvent) -> tuple[Converted, ...]:
         """See ConversionMatcher."""
         named = self._by_event.get(event.name, ())
-        candidates = [d for d in (*self._always, *named) if d.takes_source(event.source)]
+        wild = self._of_any if event.value is not None else self._of_any_without_value
+        if not named and not wild:
+            return ()
+        candidates = [d for d in (*wild, *named) if d.takes_source(event.source)]
         if not candidates:
             return ()
         bag = _bag(event)
@@ -56,6 +63,16 @@ class ConversionRegistry:
             for definition in candidates
             if evaluate(definition.trigger.where, bag)
         )
+
+
+def _needs_value(definition: ConversionDefinition) -> bool:
+    """Whether a condition compares the value, which null never passes."""
+    return any(
+        isinstance(condition, PropertyCondition)
+        and condition.property == "value"
+        and condition.operator in ORDERINGS
+        for condition in definition.trigger.where
+    )
 
 
 def _bag(event: NewEvent) -> dict[str, JsonValue]:

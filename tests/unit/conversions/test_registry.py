@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -159,3 +160,22 @@ def test_odd_events_are_judged_without_an_error(
 
     for each in found.match(event(properties=properties, value=value)):
         each.as_json()
+
+
+class Sealed(Mapping[str, Any]):
+    """Properties that nobody may look at."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise AssertionError("read")
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("read")
+
+    def __len__(self) -> int:
+        raise AssertionError("read")
+
+
+def test_event_without_a_value_is_not_looked_at_for_money() -> None:
+    assert REVENUE.match(event(properties=Sealed())) == ()
+    with pytest.raises(AssertionError, match="read"):
+        REVENUE.match(event(properties=Sealed(), value=Decimal(1)))
