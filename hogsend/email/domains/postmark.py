@@ -5,34 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from hogsend.email.domains.base import DomainRecord, DomainRefused, DomainState, DomainStatus
-from hogsend.email.domains.http import JsonApi
+from hogsend.email.domains.http import JsonApi, Listing, VendorDomains
 from hogsend.kernel.wire_json import JsonObject
 from hogsend.net.client import HttpClient
 
 
-class PostmarkDomains:
+class PostmarkDomains(VendorDomains):
     """Implements DomainProvider; needs the account token, not a server's."""
 
     name = "postmark"
+    listing = Listing(path="/domains?count=500&offset=0", rows="Domains", name="Name", id="ID")
 
     def __init__(
         self, http: HttpClient, *, account_token: str, base_url: str = "https://api.postmarkapp.com"
     ) -> None:
-        self._api = JsonApi(
-            http,
-            vendor="Postmark",
-            base_url=base_url,
-            headers={"x-postmark-account-token": account_token},
-        )
-
-    def find(self, domain: str, *, now: datetime) -> DomainStatus:
-        """See DomainProvider.find."""
-        found = self._find_id(domain)
-        if found is None:
-            return DomainStatus(
-                domain=domain, state="not_found", records=(), provider=self.name, checked_at=now
-            )
-        return self._to_status(domain, self._api.call("GET", f"/domains/{found}"), now=now)
+        headers = {"x-postmark-account-token": account_token}
+        super().__init__(JsonApi(http, vendor="Postmark", base_url=base_url, headers=headers))
 
     def create(self, domain: str, *, now: datetime) -> DomainStatus:
         """See DomainProvider.create."""
@@ -44,20 +32,9 @@ class PostmarkDomains:
             return self.find(domain, now=now)
         return self._to_status(domain, made, now=now)
 
-    def verify(self, domain: str, *, now: datetime) -> DomainStatus:
-        """See DomainProvider.verify."""
-        found = self._find_id(domain)
-        if found is not None:
-            self._api.call("PUT", f"/domains/{found}/verifyDkim", {})
-            self._api.call("PUT", f"/domains/{found}/verifyReturnPath", {})
-        return self.find(domain, now=now)
-
-    def _find_id(self, domain: str) -> str | None:
-        listed = self._api.call("GET", "/domains?count=500&offset=0").get("Domains")
-        for entry in listed if isinstance(listed, list) else []:
-            if isinstance(entry, dict) and str(entry.get("Name", "")).lower() == domain:
-                return str(entry["ID"])
-        return None
+    def _ask_to_verify(self, domain_id: str) -> None:
+        self._api.call("PUT", f"/domains/{domain_id}/verifyDkim", {})
+        self._api.call("PUT", f"/domains/{domain_id}/verifyReturnPath", {})
 
     def _to_status(self, domain: str, fields: JsonObject, *, now: datetime) -> DomainStatus:
         has_dkim = fields.get("DKIMVerified") is True

@@ -14,7 +14,7 @@ from hogsend.email.domains.base import (
     RecordKind,
     RecordStatus,
 )
-from hogsend.email.domains.http import JsonApi
+from hogsend.email.domains.http import JsonApi, Listing, VendorDomains
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 from hogsend.net.client import HttpClient
 
@@ -36,29 +36,17 @@ _PURPOSES: Mapping[str, Purpose] = {"spf": "spf", "dkim": "dkim", "tracking": "t
 _KINDS: Mapping[str, RecordKind] = {"TXT": "TXT", "CNAME": "CNAME", "MX": "MX"}
 
 
-class ResendDomains:
+class ResendDomains(VendorDomains):
     """Implements DomainProvider; needs a key with full access."""
 
     name = "resend"
+    listing = Listing(path="/domains", rows="data", name="name", id="id")
 
     def __init__(
         self, http: HttpClient, *, api_key: str, base_url: str = "https://api.resend.com"
     ) -> None:
-        self._api = JsonApi(
-            http,
-            vendor="Resend",
-            base_url=base_url,
-            headers={"authorization": f"Bearer {api_key}"},
-        )
-
-    def find(self, domain: str, *, now: datetime) -> DomainStatus:
-        """See DomainProvider.find."""
-        found = self._find_id(domain)
-        if found is None:
-            return DomainStatus(
-                domain=domain, state="not_found", records=(), provider=self.name, checked_at=now
-            )
-        return self._to_status(domain, self._api.call("GET", f"/domains/{found}"), now=now)
+        headers = {"authorization": f"Bearer {api_key}"}
+        super().__init__(JsonApi(http, vendor="Resend", base_url=base_url, headers=headers))
 
     def create(self, domain: str, *, now: datetime) -> DomainStatus:
         """See DomainProvider.create."""
@@ -73,19 +61,8 @@ class ResendDomains:
             return found
         return self._to_status(domain, made, now=now)
 
-    def verify(self, domain: str, *, now: datetime) -> DomainStatus:
-        """See DomainProvider.verify."""
-        found = self._find_id(domain)
-        if found is not None:
-            self._api.call("POST", f"/domains/{found}/verify", {})
-        return self.find(domain, now=now)
-
-    def _find_id(self, domain: str) -> str | None:
-        listed = self._api.call("GET", "/domains").get("data")
-        for entry in listed if isinstance(listed, list) else []:
-            if isinstance(entry, dict) and str(entry.get("name", "")).lower() == domain:
-                return str(entry["id"])
-        return None
+    def _ask_to_verify(self, domain_id: str) -> None:
+        self._api.call("POST", f"/domains/{domain_id}/verify", {})
 
     def _to_status(self, domain: str, fields: JsonObject, *, now: datetime) -> DomainStatus:
         records = fields.get("records")
