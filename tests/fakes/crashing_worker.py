@@ -1,10 +1,10 @@
 """The real worker mode, in a process that kills itself with -9 at named moments.
 
-``HOGSEND_CRASH_DIR`` holds ``orders.json`` (``phase``, ``stride``; 0: live on) and ``spent``: the
-moments this or an earlier process died at, one a line. Nobody dies twice at one moment. A moment
-is the point after a statement, an event, a hand-over of a mail or a submission to the engine (which
-is the point before the next one), named by the people and journeys it is about, so that it is the
-same in every run.
+``HOGSEND_CRASH_DIR`` holds ``orders.json`` (``phase``, ``stride`` (0: live on), ``offset``) and
+``spent``: the moments this or an earlier process died at, one a line. Nobody dies twice at one
+moment. A moment is the point after a statement, an event, a hand-over of a mail or a submission to
+the engine (which is the point before the next one), named by the people and journeys it is about,
+so that it is the same in every run.
 
 ``python -m tests.fakes.crashing_worker`` runs one worker; with ``--nursery`` it starts one for
 every line of standard input (``<log file>``) and answers its pid: forks of an interpreter that has
@@ -51,7 +51,8 @@ class Moments:
         with self._lock:
             orders = json.loads(self._orders.read_text())
             name = f"{orders['phase']}: {moment}" if is_staged else moment
-            if not orders["stride"] or zlib.crc32(name.encode()) % orders["stride"]:
+            stride = orders["stride"]
+            if not stride or zlib.crc32(name.encode()) % stride != orders["offset"]:
                 return
             if name in self._spent.read_text().splitlines():
                 return
