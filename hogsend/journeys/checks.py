@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, get_args
 
 from hogsend.conditions.pattern import EventPattern
-from hogsend.journeys.meta import Entry, Holdout, JourneyMeta, OnDrift
+from hogsend.journeys.meta import LONGEST_SPAN, Entry, Holdout, JourneyMeta, OnDrift
 from hogsend.kernel.words import suggest
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -32,6 +32,8 @@ def check_fields(fields: Mapping[str, Any]) -> JourneyMeta | list[str]:
 
 def check_function(function: object) -> list[str]:
     """A journey is an async function of two arguments."""
+    if inspect.isasyncgenfunction(function):
+        return ["must not `yield`: a journey awaits the calls of ctx"]
     if not inspect.iscoroutinefunction(function):
         return ["must be an async function: write `async def name(user, ctx):`"]
     parameters = list(inspect.signature(function).parameters.values())
@@ -106,6 +108,8 @@ def _duration(what: str, value: object, *, hint: str | None = None) -> list[str]
         return [f"{what} must be a timedelta"]
     if value <= timedelta(0):
         return [f"{what} must be longer than zero{f'; {hint}' if hint else ''}"]
+    if value > LONGEST_SPAN:
+        return [f"{what} is longer than a hundred years"]
     return []
 
 

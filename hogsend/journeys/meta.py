@@ -19,6 +19,8 @@ OnDrift: TypeAlias = Literal["continue", "finish_old", "exit"]
 RunFunction: TypeAlias = Callable[[Any, Any], Awaitable[object]]
 
 LONGEST_WAIT: Final = timedelta(days=366)
+LONGEST_SPAN: Final = timedelta(days=36_525)
+"""How far anything looks back; what is meant by more is always, and that has words of its own."""
 DEFAULT_CATEGORY: Final = "journey"
 
 

@@ -99,7 +99,7 @@ def build_journeys(
         conversions=conversions,
     ).ingest
     window = settings.send_window
-    watch = LoopWatch()
+    watch = LoopWatch(looks_closely=True)
     services = Services(
         watch=watch,
         db=db,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hogsend.app import App
 
 PATIENCE = timedelta(days=800)
-"""How long ``finish`` lets a journey run."""
+"""How long ``finish`` lets a journey run unless told otherwise."""
 
 
 class JourneyTest:
@@ -153,13 +153,16 @@ class JourneyTest:
         self.world.go_to(self.now + (by or timedelta(0)) + timedelta(**span))
         return self
 
-    def finish(self) -> JourneyTest:
-        """Let time pass until the person is no longer inside; raises AssertionError otherwise."""
-        limit = self.now + PATIENCE
+    def finish(self, *, within: timedelta = PATIENCE) -> JourneyTest:
+        """Let time pass until the person is no longer inside; raises AssertionError when that
+        takes longer than ``within``."""
+        limit = self.now + within
         while any(p.is_live for p in self.enrollments):
             due = self.world.memory.next_due()
             if due is None or due > limit:
-                raise AssertionError(f"{self.journey_id!r} does not end:\n{self}")
+                raise AssertionError(
+                    f"{self.journey_id!r} does not end within {within.days} days:\n{self}"
+                )
             self.world.go_to(max(due, self.now))
         return self
 
@@ -184,7 +187,7 @@ class JourneyTest:
         """Nothing that happened so far depends on what a replay cannot repeat.
 
         Raises AssertionError that names file, line and kind of every problem: clock, randomness,
-        blocking, cancellation, endless loop, replay.
+        blocking, cancellation, endless loop, forgotten, replay.
         """
         problems = find_replay_problems(self.world)
         assert not problems, f"{self.journey_id!r} cannot be replayed:\n" + "\n".join(

@@ -55,6 +55,11 @@ def find_replay_problems(world: World) -> list[ReplayProblem]:
             message="a loop that never waits; await a pause of ctx inside it, or end it",
         )
         problems["endless loop", stuck.place] = stuck
+    for place, message in world.forgotten.items():
+        forgotten = ReplayProblem(
+            kind="forgotten", place=place, message=f"{message}; write `await` before the call"
+        )
+        problems["forgotten", place] = forgotten
     return list(problems.values())
 
 
@@ -151,7 +156,7 @@ class _Checker:
         state = random.getstate()
         random.seed(4812010)
         try:
-            with capture_logs():
+            with capture_logs(), self._world.noticing_forgotten():
                 return await replay(
                     enrollment,
                     self._watched(),

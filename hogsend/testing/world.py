@@ -7,6 +7,8 @@ journey sees (context, journal, replay, settling) is the code of the worker.
 from __future__ import annotations
 
 import asyncio
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 _MOST_ADVANCES = 10_000
+_NEVER_AWAITED = r".*was never awaited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +67,8 @@ class World:
     """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
 
     ``timezone`` and ``send_window`` are the defaults of ``ctx.when``; what stops mail is in
-    ``policy``. ``logs`` holds the log lines of the runtime and the journeys. Close it when done;
-    it is a context manager too.
+    ``policy``. ``logs`` holds the log lines of the runtime and the journeys, ``forgotten`` what was
+    written and never awaited, by ``file:line``. Close it when done; it is a context manager too.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class World:
         self.advances: list[AdvanceRecord] = []
         self.breaker = LoopBreaker()
         self.logs: list[Mapping[str, Any]] = []
+        self.forgotten: dict[str, str] = {}
         self.connectors = {name: RecordedConnector(c) for name, c in (connectors or {}).items()}
         self._timezone = timezone
         self._send_window = send_window
@@ -214,9 +218,23 @@ class World:
             event_id=promise.event.id if promise.event else None,
         )
         # Kept instead of printed: a traceback with all its locals takes longer than the journey.
-        with capture_logs() as logs:
+        with capture_logs() as logs, self.noticing_forgotten():
             await self._advance.run(self.watched(definition), [item])
         self.logs += logs
+
+    @contextmanager
+    def noticing_forgotten(self) -> Iterator[None]:
+        """Keeps what Python says about coroutines nobody awaited: they have done nothing."""
+        with warnings.catch_warnings(record=True) as said:
+            warnings.filterwarnings("always", _NEVER_AWAITED, RuntimeWarning)
+            yield
+        for warning in said:
+            if re.match(_NEVER_AWAITED, str(warning.message)):
+                self.forgotten[f"{warning.filename}:{warning.lineno}"] = str(warning.message)
+            else:
+                warnings.warn_explicit(
+                    warning.message, warning.category, warning.filename, warning.lineno
+                )
 
     def _next_promise(self) -> Promise | None:
         due = (p for p in self.memory.promises.values() if p.due_at <= self.clock.now())

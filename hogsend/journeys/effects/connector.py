@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hogsend.journeys.effects.keys import site_of, step_key
 from hogsend.journeys.models import Enrollment
+from hogsend.journeys.runtime.calls import asked
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
 from hogsend.kernel.wire_json import JsonObject, JsonValue
@@ -44,6 +45,7 @@ class ConnectorHandle:
         self._passage = passage
         self._name = name
 
+    @asked("ctx.connector(...).call")
     async def call(
         self,
         action: str,
@@ -53,20 +55,24 @@ class ConnectorHandle:
     ) -> JsonValue:
         """Do one action, at most once per place; answers what the connector answered.
 
-        Raises JourneyError for a connector or action that does not exist.
+        Raises JourneyError for a connector or action that does not exist, and what the connector
+        raises: catch that, and it is recorded as the answer of this place.
         """
         passage = self._passage
-        passage.enter("ctx.connector")
         what = f"{self._name}:{action}"
         site = site_of(passage, label, what)
         key = step_key(passage, "connector", site, what)
         step = passage.find(key)
         if step is None:
-            step = passage.keep(key, "connector", await self._do(action, args, site))
+            connector = self._find(action)
+            step = passage.keep(
+                key, "connector", await self._do(connector, action, args, site, key)
+            )
             passage.log("connector", f"connector:{what}")
+        passage.raise_recorded(step)
         return step.value
 
-    async def _do(self, action: str, args: Mapping[str, JsonValue] | None, site: str) -> JsonValue:
+    def _find(self, action: str) -> Connector:
         passage = self._passage
         connector = passage.services.connectors.get(self._name)
         if connector is None:
@@ -79,6 +85,17 @@ class ConnectorHandle:
                 f"connector {self._name!r} has no action {action!r}",
                 hint=f"it has: {', '.join(sorted(connector.actions))}",
             )
+        return connector
+
+    async def _do(
+        self,
+        connector: Connector,
+        action: str,
+        args: Mapping[str, JsonValue] | None,
+        site: str,
+        step: str,
+    ) -> JsonValue:
+        passage = self._passage
         values: JsonObject = dict(args or {})
         call = ConnectorCall(
             action=action,
@@ -87,4 +104,8 @@ class ConnectorHandle:
             enrollment=passage.enrollment,
         )
         await passage.persist()
-        return await passage.services.offload.effect(connector.call, call)
+        try:
+            return await passage.services.offload.effect(connector.call, call)
+        except Exception as error:
+            passage.offer(step, error)
+            raise

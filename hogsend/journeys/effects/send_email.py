@@ -11,6 +11,8 @@ from hogsend.email.models import SendRequest, SendResult, SendStatus
 from hogsend.journeys.effects.keys import site_of, step_key
 from hogsend.journeys.models import NewWait, WaitKind
 from hogsend.journeys.runtime.passage import Passage
+from hogsend.journeys.runtime.signals import JourneyError
+from hogsend.journeys.runtime.stored import as_stored
 from hogsend.journeys.runtime.zone import zone_for_mail
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 
@@ -31,6 +33,10 @@ async def send_email(
     The idempotency key is ``journeySend:<enrollment>:<site>:<template>``; the outcome is recorded
     and answered from the journal ever after. Without an address nothing is sent.
     """
+    if not isinstance(template, str) or not template:
+        raise JourneyError("ctx.send_email needs the key of a template")
+    if props is not None and not isinstance(props, Mapping):
+        raise JourneyError(f"the props of ctx.send_email are a dict, not {type(props).__name__}")
     site = site_of(passage, label, template)
     key = step_key(passage, "send", site, template)
     deferral = _pass_deferrals(passage, f"{site}:{template}")
@@ -81,7 +87,7 @@ def _request(
     site: str,
 ) -> SendRequest:
     enrollment, meta = passage.enrollment, passage.definition.meta
-    given = dict(props or {})
+    given = cast(JsonObject, as_stored(f"the props of {template!r}", dict(props or {})))
     injected: JsonObject = {
         "name": given.get("firstName") or enrollment.contact_name or to.partition("@")[0],
         "journeyName": meta.name,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import cast
 
 from hogsend.events.models import NewEvent
 from hogsend.journeys.effects.keys import site_of, step_key
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
+from hogsend.journeys.runtime.stored import as_stored
 from hogsend.kernel.addresses import normalize_email
-from hogsend.kernel.wire_json import JsonValue
+from hogsend.kernel.wire_json import JsonObject, JsonValue
 
 
 async def trigger(
@@ -45,7 +47,9 @@ async def trigger(
         contact_id=pinned,
         external_id=None if pinned else (user_id or enrollment.user_id),
         email=normalize_email(email) if email else None,
-        properties=dict(properties or {}),
+        properties=cast(
+            JsonObject, as_stored(f"the properties of {event!r}", dict(properties or {}))
+        ),
         value=None if value is None else Decimal(str(value)),
         currency=currency,
         source="journey",

@@ -13,6 +13,7 @@ from hogsend.journeys.effects import send_email as emails
 from hogsend.journeys.effects import trigger as triggers
 from hogsend.journeys.effects.connector import ConnectorHandle
 from hogsend.journeys.runtime import decisions, waits
+from hogsend.journeys.runtime.calls import asked
 from hogsend.journeys.runtime.decisions import Throttle
 from hogsend.journeys.runtime.digest import DEFAULT_LOOKBACK, Digest, digest
 from hogsend.journeys.runtime.groups import resolve_group
@@ -36,11 +37,12 @@ class JourneyContext:
     def __init__(self, passage: Passage) -> None:
         self._passage = passage
 
+    @asked("ctx.sleep")
     async def sleep(self, duration: timedelta, *, label: str | None = None) -> Nap:
         """Pause for a while; costs nothing, survives everything, at most one year."""
-        self._passage.enter("ctx.sleep")
         return await waits.sleep(self._passage, duration, label)
 
+    @asked("ctx.wait_for")
     async def wait_for(
         self,
         event: str,
@@ -57,7 +59,6 @@ class JourneyContext:
         ``lookback`` also takes an event from that long ago. Events that arrive while the journey
         is on its way to this line count.
         """
-        self._passage.enter("ctx.wait_for")
         return await waits.wait_for(
             self._passage,
             event,
@@ -68,6 +69,7 @@ class JourneyContext:
             group=await resolve_group(self._passage, group),
         )
 
+    @asked("ctx.send_email")
     async def send_email(
         self,
         template: str,
@@ -81,14 +83,13 @@ class JourneyContext:
 
         In a loop without waits each mail needs a ``label`` of its own.
         """
-        self._passage.enter("ctx.send_email")
         return await emails.send_email(
             self._passage, template, to=to, subject=subject, props=props, label=label
         )
 
+    @asked("ctx.sleep_until")
     async def sleep_until(self, target: datetime | str, *, label: str | None = None) -> Nap:
         """Pause until an instant (aware, or ISO-8601 text); see ``when``."""
-        self._passage.enter("ctx.sleep_until")
         return await waits.sleep_until(self._passage, target, label)
 
     @property
@@ -102,6 +103,7 @@ class JourneyContext:
         """What the person did before."""
         return History(self._passage)
 
+    @asked("ctx.digest")
     async def digest(
         self,
         *,
@@ -113,7 +115,6 @@ class JourneyContext:
         label: str | None = None,
     ) -> Digest:
         """Collect events for ``window``, then go on with all of them; by default the trigger."""
-        self._passage.enter("ctx.digest")
         return await digest(
             self._passage,
             window=window,
@@ -124,6 +125,7 @@ class JourneyContext:
             label=label,
         )
 
+    @asked("ctx.throttle")
     async def throttle(
         self,
         *,
@@ -133,34 +135,34 @@ class JourneyContext:
         label: str | None = None,
     ) -> Throttle:
         """Whether fewer than ``limit`` mails went to the person within ``window``."""
-        self._passage.enter("ctx.throttle")
         return await decisions.throttle(
             self._passage, limit=limit, window=window, category=category, label=label
         )
 
+    @asked("ctx.variant")
     async def variant(self, key: str, arms: Sequence[str]) -> str:
         """The person's arm of a test: the same for ever, all arms equally likely."""
-        self._passage.enter("ctx.variant")
         return await decisions.variant(self._passage, key, arms)
 
+    @asked("ctx.once")
     async def once(
         self, key: str, compute: Callable[[], Awaitable[JsonValue] | JsonValue]
     ) -> JsonValue:
         """Compute a JSON value the first time and answer it ever after: for clocks, random
         numbers and other systems. A crash before it is recorded computes it again."""
-        self._passage.enter("ctx.once")
         return await decisions.once(self._passage, key, compute)
 
+    @asked("ctx.checkpoint")
     async def checkpoint(self, label: str) -> None:
         """Name the place the person has reached, for readouts and for the keys of effects."""
-        self._passage.enter("ctx.checkpoint")
         await decisions.checkpoint(self._passage, label)
 
+    @asked("ctx.is_subscribed")
     async def is_subscribed(self, category: str | None = None) -> bool:
         """Whether the person takes mail, of a category or at all."""
-        self._passage.enter("ctx.is_subscribed")
         return await decisions.is_subscribed(self._passage, category)
 
+    @asked("ctx.trigger")
     async def trigger(
         self,
         event: str,
@@ -173,7 +175,6 @@ class JourneyContext:
         label: str | None = None,
     ) -> None:
         """Make an event, at most once per place, about the person or another one."""
-        self._passage.enter("ctx.trigger")
         await triggers.trigger(
             self._passage,
             event,
@@ -189,13 +190,13 @@ class JourneyContext:
         """A chat, CRM or other system: ``await ctx.connector("slack").call("post", {...})``."""
         return ConnectorHandle(self._passage, name)
 
+    @asked("ctx.now")
     async def now(self) -> datetime:
         """The journey's clock: when it began or last resumed, the same in every replay."""
-        self._passage.enter("ctx.now")
         return self._passage.now
 
+    @asked("ctx.exit")
     async def exit(self, reason: str | None = None) -> NoReturn:
         """Leave the journey here."""
-        self._passage.enter("ctx.exit")
         self._passage.exiting = JourneyExit(reason)
         raise self._passage.exiting

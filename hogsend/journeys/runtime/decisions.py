@@ -9,8 +9,11 @@ from datetime import timedelta
 from typing import Any, cast
 
 from hogsend.journeys import reads
+from hogsend.journeys.meta import LONGEST_SPAN
+from hogsend.journeys.runtime.calls import check_label
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
+from hogsend.journeys.runtime.waits import check_span
 from hogsend.journeys.variant import choose_variant
 from hogsend.kernel.wire_json import JsonValue
 from hogsend.preferences.store import get_consent
@@ -32,15 +35,33 @@ async def once(
     passage: Passage, key: str, compute: Callable[[], Awaitable[JsonValue] | JsonValue]
 ) -> JsonValue:
     """The recorded value of a key, computed the first time; it must be JSON."""
-    if not isinstance(key, str) or not key:
+    if key is None:
         raise JourneyError("ctx.once needs a key")
+    check_label("ctx.once", key)
     full = f"once:{key}"
     step = passage.find(full)
     if step is None:
-        value = compute()
-        result = await value if inspect.isawaitable(value) else value
-        step = passage.keep(full, "once", result)
+        step = passage.keep(full, "once", await _compute(passage, full, compute))
+    passage.raise_recorded(step)
     return step.value
+
+
+async def _compute(
+    passage: Passage, key: str, compute: Callable[[], Awaitable[JsonValue] | JsonValue]
+) -> JsonValue:
+    if not callable(compute):
+        raise JourneyError(
+            f"{key!r} needs a function", hint="write ctx.once('key', lambda: value())"
+        )
+    passage.is_computing = True  # here, and only here, clocks and random numbers are welcome
+    try:
+        value = compute()
+        return await value if inspect.isawaitable(value) else value
+    except Exception as error:
+        passage.offer(key, error)
+        raise
+    finally:
+        passage.is_computing = False
 
 
 async def variant(passage: Passage, key: str, arms: Sequence[str]) -> str:
@@ -68,9 +89,7 @@ async def throttle(
     """Whether fewer than ``limit`` mails went to the person within ``window``."""
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise JourneyError("the limit of ctx.throttle must be a whole number of at least 1")
-    if not isinstance(window, timedelta) or window <= timedelta(0):
-        raise JourneyError("the window of ctx.throttle must be longer than zero")
-    millis = round(window.total_seconds() * 1000)
+    millis = round(check_span("the window of ctx.throttle", window, longest=LONGEST_SPAN) * 1000)
     place = f"{label or passage.site or 'start'}:{category or '*'}:{limit}/{millis}"
     services, address = passage.services, passage.enrollment.user_email
 
@@ -105,8 +124,9 @@ async def is_subscribed(passage: Passage, category: str | None) -> bool:
 
 async def checkpoint(passage: Passage, label: str) -> None:
     """Names the place the person has reached; effects after it belong to it."""
-    if not isinstance(label, str) or not label:
+    if label is None:
         raise JourneyError("ctx.checkpoint needs a label")
+    check_label("ctx.checkpoint", label)
     key = passage.journal.next_key("checkpoint", label)
     if passage.find(key) is None:
         passage.keep(key, "checkpoint", None)

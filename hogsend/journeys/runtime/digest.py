@@ -9,7 +9,7 @@ from typing import cast
 
 from hogsend.conditions.model import Condition
 from hogsend.journeys import reads
-from hogsend.journeys.meta import where_json
+from hogsend.journeys.meta import Entry, where_json
 from hogsend.journeys.runtime import waits
 from hogsend.journeys.runtime.history import PastEvent, event_json, subject_of, to_past_event
 from hogsend.journeys.runtime.passage import Passage
@@ -53,11 +53,8 @@ async def digest(
     if where is None and name == meta.trigger.event:
         predicate = where_json(meta.trigger)
     label = label or f"digest:{name}"
-    if name == meta.trigger.event and meta.entry.kind == "once":
-        passage.warn_once(
-            "journey.digest_of_one",
-            hint="entry is once: later events are collected for this one mail only",
-        )
+    if name == meta.trigger.event and (hint := _find_gap(meta.entry, window)):
+        passage.warn_once("journey.digest_has_gaps", hint=hint)
     seconds = window.total_seconds()
     value = await waits.wait(passage, "digest", label, lambda now: now + timedelta(seconds=seconds))
     opened = datetime.fromisoformat(str(value["openedAt"]))
@@ -88,11 +85,21 @@ async def digest(
     )
 
 
+def _find_gap(entry: Entry, window: timedelta) -> str | None:
+    """Why events of the trigger get lost between two digests, None when they do not."""
+    if entry.kind == "once":
+        return "entry is once: only the events of one window are ever collected"
+    if entry.period is not None and entry.period > window:
+        return "entry is less frequent than the window: events between two windows are lost"
+    return None
+
+
 def _check(window: timedelta, max_events: int, lookback: timedelta) -> None:
     seconds = waits.check_span("the window of ctx.digest", window)
     if seconds > LONGEST_WINDOW.total_seconds():
         raise JourneyError("the window of ctx.digest is at most 720 hours")
-    if not isinstance(max_events, int) or not 1 <= max_events <= MOST_EVENTS:
+    is_number = isinstance(max_events, int) and not isinstance(max_events, bool)
+    if not is_number or not 1 <= max_events <= MOST_EVENTS:
         raise JourneyError(f"max_events of ctx.digest is 1 to {MOST_EVENTS}")
-    if not isinstance(lookback, timedelta) or lookback < timedelta(0):
-        raise JourneyError("the lookback of ctx.digest must not be negative")
+    if lookback != timedelta(0):
+        waits.check_span("the lookback of ctx.digest", lookback)

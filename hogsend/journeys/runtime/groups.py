@@ -23,10 +23,15 @@ async def resolve_group(
     """
     if group is None:
         return None
-    if isinstance(group, tuple):
-        group_type, key = group
-        return group_type, key
-    group_type = group
+    parts = group if isinstance(group, tuple) else (group,)
+    if len(parts) > 2 or not all(isinstance(part, str) and part for part in parts):
+        raise JourneyError(
+            f"{group!r} names no group",
+            hint="write group='company', or group=('company', key) for a certain one",
+        )
+    if isinstance(group, tuple) and len(group) == 2:
+        return group
+    group_type = parts[0]
     full = f"group:{group_type}"
     step = passage.find(full)
     if step is None:

@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from hogsend.journeys import reads
+from hogsend.journeys.meta import LONGEST_SPAN
 from hogsend.journeys.reads import EventRow, Subject
+from hogsend.journeys.runtime.calls import asked
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
+from hogsend.journeys.runtime.waits import check_span
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 
 _MOST_EVENTS = 500
@@ -63,11 +66,13 @@ class History:
     def __init__(self, passage: Passage) -> None:
         self._passage = passage
 
+    @asked("ctx.history.has_event")
     async def has_event(self, event: str, *, within: timedelta | None = None) -> Found:
         """Whether they did it, ever or in the last ``within``."""
         count = await self.count(event, within=within)
         return Found(found=count > 0, count=count)
 
+    @asked("ctx.history.count")
     async def count(self, event: str, *, within: timedelta | None = None) -> int:
         """How often they did it."""
         value = await self._ask(
@@ -75,11 +80,12 @@ class History:
         )
         return cast(int, value)
 
+    @asked("ctx.history.events")
     async def events(
         self, event: str | None = None, *, within: timedelta | None = None, limit: int = 50
     ) -> Sequence[PastEvent]:
         """What they did, newest first, at most 500."""
-        if not 1 <= limit <= _MOST_EVENTS:
+        if not isinstance(limit, int) or not 1 <= limit <= _MOST_EVENTS:
             raise JourneyError(f"the limit of ctx.history.events is 1 to {_MOST_EVENTS}")
         value = await self._ask(
             f"events:{event or '*'}{_span(within)}:{limit}",
@@ -90,6 +96,7 @@ class History:
         )
         return [to_past_event(entry) for entry in cast(list[JsonObject], value)]
 
+    @asked("ctx.history.last")
     async def last(self, event: str, *, within: timedelta | None = None) -> PastEvent | None:
         """The newest one, None without."""
         value = await self._ask(
@@ -98,11 +105,13 @@ class History:
         found = cast(list[JsonObject], value)
         return to_past_event(found[0]) if found else None
 
+    @asked("ctx.history.properties")
     async def properties(self, event: str) -> Mapping[str, JsonValue]:
         """The properties of the newest one, empty without."""
         found = await self.last(event)
         return found.properties if found else {}
 
+    @asked("ctx.history.journey")
     async def journey(self, journey_id: str | None = None) -> PastJourney:
         """Their passages through a journey, by default this one."""
         wanted = journey_id or self._passage.definition.meta.id
@@ -111,9 +120,9 @@ class History:
         at = _instant(completed_at)
         return PastJourney(completed=at is not None, last_completed_at=at, entry_count=entries)
 
+    @asked("ctx.history.email")
     async def email(self, template: str, *, to: str | None = None) -> PastEmail:
         """Mails of a template to them, or to another address."""
-        self._passage.enter("ctx.history.email")
         address = (to or self._passage.enrollment.user_email).strip().lower()
         services = self._passage.services
 
@@ -128,7 +137,6 @@ class History:
         return PastEmail(sent=count > 0, last_sent_at=_instant(sent_at), count=count)
 
     async def _ask(self, label: str, question: Any, *args: Any, **kwargs: Any) -> JsonValue:
-        self._passage.enter("ctx.history")
         services, subject = self._passage.services, subject_of(self._passage)
 
         async def read() -> JsonValue:
@@ -178,6 +186,4 @@ def _instant(text: str | None) -> datetime | None:
 def _span(within: timedelta | None) -> str:
     if within is None:
         return ""
-    if not isinstance(within, timedelta) or within <= timedelta(0):
-        raise JourneyError("within must be a timedelta longer than zero")
-    return f":{within.total_seconds():g}s"
+    return f":{check_span('within', within, longest=LONGEST_SPAN):g}s"

@@ -12,7 +12,8 @@ from hogsend.kernel.wire_json import JsonValue, iso_z
 class Journal:
     """Answers recorded steps by key and collects new ones until they are stored.
 
-    A key is ``kind:label``; the second use of a label in one enrollment is ``kind:label#2``.
+    A key is ``kind:label``; the second use of a label in one enrollment is ``kind:label#2``. An
+    author's own label of that form takes no key away from another: the next number is used.
     """
 
     def __init__(self, steps: Sequence[Step], wait: ResolvedWait | None) -> None:
@@ -20,6 +21,7 @@ class Journal:
         self._stored = len(steps)
         self._fresh: list[Step] = []
         self._uses: Counter[str] = Counter()
+        self._given_out: set[str] = set()
         self._visited: set[str] = set()
         self._given: str | None = None
         if wait is not None and wait.key not in self._steps:
@@ -44,9 +46,13 @@ class Journal:
     def next_key(self, kind: str, label: str) -> str:
         """The key of the next use of a label."""
         base = f"{kind}:{label}"
-        self._uses[base] += 1
-        uses = self._uses[base]
-        return base if uses == 1 else f"{base}#{uses}"
+        while True:
+            self._uses[base] += 1
+            uses = self._uses[base]
+            key = base if uses == 1 else f"{base}#{uses}"
+            if key not in self._given_out:
+                self._given_out.add(key)
+                return key
 
     def is_used(self, key: str) -> bool:
         """True when this replay has come past the key already."""

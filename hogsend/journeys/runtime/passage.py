@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,27 +15,26 @@ from hogsend.events.models import Ingested, NewEvent
 from hogsend.journeys import store
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment, LogEntry, NewWait, Step
+from hogsend.journeys.runtime.calls import Calls
+from hogsend.journeys.runtime.caught import FAILURE, failure_json, recorded_error
 from hogsend.journeys.runtime.journal import Journal
 from hogsend.journeys.runtime.offload import Offload
 from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.journeys.runtime.signals import (
     CodeDrift,
-    JourneyError,
     JourneyExit,
     Later,
     Lost,
     Pause,
     suspend,
 )
+from hogsend.journeys.runtime.stored import as_stored
 from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.kernel.clock import Clock
-from hogsend.kernel.wire_json import JsonValue, dumps
+from hogsend.kernel.wire_json import JsonValue
 
 if TYPE_CHECKING:
     from hogsend.journeys.effects.connector import Connector
-
-MOST_CALLS = 1000
-"""Calls of one advance; more is a loop that never waits."""
 
 
 class Sends(Protocol):
@@ -70,6 +68,7 @@ class Passage:
 
     ``site`` names the place in the function for effects: the label of the last wait or
     checkpoint. ``now`` is the journal's clock: when the last wait was resolved.
+    ``is_computing``: the function of ``ctx.once`` runs.
     """
 
     enrollment: Enrollment
@@ -81,12 +80,13 @@ class Passage:
     site: str | None = None
     node: str | None = None
     exiting: JourneyExit | None = None
+    is_computing: bool = False
     logs: list[LogEntry] = field(default_factory=list)
     variants: dict[str, str] = field(default_factory=dict)
     drift: CodeDrift | None = None
-    _task: asyncio.Task[object] | None = None
-    _is_closed: bool = False
-    _calls: int = 0
+    calls: Calls = field(default_factory=Calls.start)
+    _caught: tuple[str, Exception] | None = None
+    _known: Exception | None = None
     _warned: set[str] = field(default_factory=set)
 
     @classmethod
@@ -101,7 +101,6 @@ class Passage:
             journal=Journal(enrollment.steps, enrollment.wait),
             now=enrollment.created_at,
             skew=enrollment.began_at - services.clock.now(),
-            _task=asyncio.current_task(),
         )
 
     def real_now(self) -> datetime:
@@ -110,25 +109,32 @@ class Passage:
 
     def enter(self, what: str) -> None:
         """Every call of the context passes here; raises for code that cannot be replayed."""
-        if self._is_closed:
-            raise JourneyError(f"{what} was called after the journey had paused or ended")
-        if self.exiting is not None:
+        if self.exiting is not None and not self.calls.is_closed:
             raise self.exiting
-        if asyncio.current_task() is not self._task:
-            raise JourneyError(
-                f"{what} was called from another task",
-                hint="call the context in order, without gather, create_task or wait_for",
-            )
-        self._calls += 1
-        if self._calls > MOST_CALLS:
-            raise JourneyError(
-                f"more than {MOST_CALLS} calls without a pause",
-                hint="a loop in this journey never waits",
-            )
+        self.calls.enter(what)
+        self.keep_caught()
 
-    def close(self) -> None:
-        """The outcome is decided: whatever the function still does has no effect."""
-        self._is_closed = True
+    def offer(self, key: str, error: Exception) -> None:
+        """An error of somebody else's code is on its way to the function, which may catch it."""
+        self._caught = (key, error)
+
+    def raise_recorded(self, step: Step) -> None:
+        """Raise what the function caught at this place before, if a step says so."""
+        error = recorded_error(step)
+        if error is not None:
+            self._known = error
+            raise error
+
+    def may_be_caught(self, error: Exception) -> bool:
+        """True for somebody else's error, new or recorded; every other one decides the advance."""
+        return error is self._known or (self._caught is not None and error is self._caught[1])
+
+    def keep_caught(self) -> None:
+        """The function goes on behind an offered error, so it has caught it: a replay must too."""
+        if self._caught is not None:
+            key, error = self._caught
+            self._caught = None
+            self.keep(key, FAILURE, failure_json(error))
 
     async def record(
         self, kind: str, label: str, compute: Callable[[], Awaitable[JsonValue]]
@@ -181,12 +187,11 @@ class Passage:
             )
 
     def keep(self, key: str, kind: str, value: JsonValue) -> Step:
-        """Record a value; raises JourneyError for what JSON cannot hold."""
-        try:
-            dumps(value)
-        except (TypeError, ValueError) as error:
-            raise JourneyError(f"step {key!r} is not JSON: {error}") from error
-        step = Step(key=key, kind=kind, value=value)
+        """Record a value; raises JourneyError for what JSON cannot hold.
+
+        The step holds what a replay will read: a tuple has become a list by then.
+        """
+        step = Step(key=key, kind=kind, value=as_stored(f"step {key!r}", value))
         self.journal.add(step)
         return step
 

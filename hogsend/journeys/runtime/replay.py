@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -41,31 +42,74 @@ async def replay(
     log = structlog.get_logger().bind(journey=definition.meta.id, state=str(enrollment.id))
     coroutine = definition.run(to_user(enrollment, definition.meta), JourneyContext(passage))
     watch = services.watch
+    notice = watch.notice(definition, is_allowed=lambda: passage.is_computing)
 
     def on_turn(begins: bool) -> None:
         if begins:
             watch.begin(definition)
+            notice.begin()
         else:
+            notice.end()
             watch.end()
 
     try:
         stop: Stop | None = await drive(coroutine, on_turn)
-        if stop is None and passage.exiting is None:
-            passage.compare("the code ends")
+        _judge_end(passage, stop, log)
     except JourneyExit as error:
         passage.exiting = error
         stop = None
     except Exception as error:
         if passage.exiting is None:
-            return _failed(passage, error, attempts)
+            return _failed(passage, passage.calls.error or error, attempts)
         log.warning("journey.failed_after_exit", error=repr(error))
         stop = None
     finally:
-        passage.close()
+        passage.calls.close()
         _close(coroutine, log)
+        watch.tell(definition, notice)
     if passage.drift is not None and definition.meta.on_drift == "finish_old":
         return _failed(passage, passage.drift, attempts)
     return _ended(passage, stop)
+
+
+def _judge_end(passage: Passage, stop: Stop | None, log: structlog.stdlib.BoundLogger) -> None:
+    """The function has paused or returned; raises what speaks against that.
+
+    What a call of the context raised counts although the function caught it, and a worker that
+    stops is obeyed although the function went on.
+    """
+    calls = passage.calls
+    if calls.is_cancelled:
+        log.warning(
+            "journey.swallowed_cancellation",
+            place=passage.definition.place,
+            call=calls.interrupted,
+            hint="let CancelledError pass; except Exception is wide enough",
+        )
+        raise asyncio.CancelledError
+    if passage.exiting is not None:
+        if stop is None:
+            log.warning(
+                "journey.swallowed_exit",
+                place=passage.definition.place,
+                hint="let JourneyExit pass; except Exception is wide enough",
+            )
+        return
+    if calls.error is not None:
+        log.warning(
+            "journey.swallowed_error",
+            place=passage.definition.place,
+            error=repr(calls.error),
+            hint="errors of ctx decide what happens next, whether they are caught or not",
+        )
+        raise calls.error
+    if isinstance(stop, Lost | Later):
+        return
+    calls.require_uninterrupted()
+    calls.require_awaited()
+    if stop is None:
+        passage.keep_caught()
+        passage.compare("the code ends")
 
 
 def _ended(passage: Passage, stop: Stop | None) -> Settlement | None:

@@ -134,6 +134,7 @@ def resume(passage: Passage, step: Step, key: str) -> Mapping[str, JsonValue]:
     label = key.removeprefix("wait:")
     if any(fresh.key == key for fresh in passage.journal.fresh):
         passage.log("resume", label, outcome=step.value["outcome"])
+    passage.calls.has_paused()
     passage.node = passage.site = label
     passage.now = datetime.fromisoformat(str(step.value["at"]))
     return step.value
@@ -146,14 +147,21 @@ def _parse(text: str) -> datetime:
         raise JourneyError(f"ctx.sleep_until: {text!r} is no ISO-8601 instant") from error
 
 
-def check_span(what: str, span: timedelta) -> float:
-    """Seconds of a pause; raises JourneyError unless it is positive and at most a year."""
+def check_span(what: str, span: timedelta, *, longest: timedelta = LONGEST_WAIT) -> float:
+    """Seconds of a span; raises JourneyError unless it is positive and at most ``longest``."""
     if not isinstance(span, timedelta):
-        raise JourneyError(f"{what} must be a timedelta, not {type(span).__name__}")
+        raise JourneyError(
+            f"{what} must be a timedelta, not {type(span).__name__}",
+            hint="write timedelta(days=2)",
+        )
     if span <= timedelta(0):
         raise JourneyError(f"{what} must be longer than zero")
-    if span > LONGEST_WAIT:
-        raise JourneyError(f"{what} is longer than a year")
+    if span > longest:
+        is_wait = longest == LONGEST_WAIT
+        raise JourneyError(
+            f"{what} is longer than {'a year' if is_wait else f'{longest.days} days'}",
+            hint="pause several times, each with a label of its own" if is_wait else None,
+        )
     return span.total_seconds()
 
 
@@ -161,8 +169,8 @@ def to_predicate(where: Condition | Sequence[Condition] | None) -> JsonValue:
     """Conditions as stored in a wait; raises JourneyError for more than property tests."""
     if where is None:
         return None
-    conditions = [where] if isinstance(where, Condition) else list(where)
-    for condition in conditions:
+    conditions = [where] if isinstance(where, Condition) else where
+    for condition in conditions if isinstance(conditions, list | tuple) else [None]:
         if not isinstance(condition, Condition) or not all(
             isinstance(leaf, PropertyCondition) for leaf in leaves(condition)
         ):

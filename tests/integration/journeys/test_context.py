@@ -124,7 +124,7 @@ def test_once_that_is_not_json_fails_with_the_key(make_world: MakeWorld) -> None
     world.send("start")
 
     assert world.pump() == {"failed": 1}
-    assert "step 'once:bad' is not JSON" in world.state("error_message")[0]
+    assert "step 'once:bad' cannot be stored as JSON" in world.state("error_message")[0]
 
 
 def test_variant_is_the_persons_arm_and_is_mirrored_for_readouts(make_world: MakeWorld) -> None:

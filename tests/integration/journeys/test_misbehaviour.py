@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as datetimes
+import os
+import random
+import secrets
 import time
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +21,7 @@ from hogsend.conditions.pattern import on
 from hogsend.journeys.meta import Entry
 from hogsend.journeys.runtime.context import JourneyContext
 from hogsend.journeys.runtime.user import JourneyUser
+from hogsend.journeys.runtime.watch import LoopWatch
 from tests.integration.journeys.conftest import MakeWorld
 from tests.integration.journeys.content import HOUR
 
@@ -108,6 +115,136 @@ def test_function_that_swallows_the_exit_leaves_all_the_same(make_world: MakeWor
 
     assert world.pump() == {"exited": 1}
     assert world.mailer.requests == []
+
+
+def test_function_that_swallows_the_exit_is_named(make_world: MakeWorld) -> None:
+    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
+        with contextlib.suppress(BaseException):
+            await ctx.exit("enough")
+
+    world = make_world(journey(body))
+    world.send("start")
+
+    with capture_logs() as logs:
+        assert world.pump() == {"exited": 1}
+
+    assert "JourneyExit" in named(logs, "journey.swallowed_exit")["hint"]
+
+
+def test_function_that_swallows_an_error_of_the_context_is_named_and_fails(
+    make_world: MakeWorld,
+) -> None:
+    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
+        with contextlib.suppress(Exception):
+            await ctx.sleep(HOUR * 0)
+        await ctx.send_email("never")
+
+    world = make_world(journey(body))
+    world.send("start")
+
+    with capture_logs() as logs:
+        assert world.pump() == {"failed": 1}
+
+    assert world.mailer.requests == []
+    assert "longer than zero" in named(logs, "journey.failed")["error"]
+
+
+def test_function_that_swallows_its_cancellation_is_named_and_stops(make_world: MakeWorld) -> None:
+    begun = asyncio.Event()
+
+    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
+        begun.set()
+        with contextlib.suppress(BaseException):
+            await asyncio.sleep(60)
+
+    world = make_world(journey(body))
+    world.send("start")
+    (run,) = world.claim()
+
+    async def stop() -> None:
+        advance = asyncio.create_task(world.work(run))
+        await begun.wait()
+        advance.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await advance
+        await asyncio.sleep(0.05)  # the members end a moment after the run
+
+    with capture_logs() as logs:
+        asyncio.run(stop())
+
+    assert "CancelledError" in named(logs, "journey.swallowed_cancellation")["hint"]
+    assert world.states() == {"active": 1}  # released, not completed: the next worker takes it
+
+
+def read_the_clock() -> str:
+    return datetimes.datetime.now(datetimes.UTC).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("impure", "kind", "call"),
+    [
+        (read_the_clock, "clock", "datetime.now()"),
+        (lambda: time.time(), "clock", "time.time()"),
+        (lambda: datetimes.date.today(), "clock", "date.today()"),
+        (lambda: random.random(), "randomness", "random()"),
+        (lambda: random.Random().random(), "randomness", "random.Random() without a seed"),
+        (lambda: uuid.uuid4(), "randomness", "uuid.uuid4()"),
+        (lambda: secrets.token_hex(), "randomness", "secrets.token_hex()"),
+        (lambda: os.urandom(2), "randomness", "urandom()"),
+    ],
+)  # fmt: skip
+def test_worker_names_what_is_read_past_the_context(
+    make_world: MakeWorld, impure: Callable[[], object], kind: str, call: str
+) -> None:
+    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
+        impure()
+        await ctx.sleep(HOUR, label="nap")
+
+    world = make_world(journey(body), watch=LoopWatch(looks_closely=True))
+    world.send("start")
+
+    with capture_logs() as logs:
+        world.pump()
+        world.let_time_pass()
+        world.pump()
+
+    entry = named(logs, "journey.cannot_be_replayed")  # once, though it ran twice
+    assert (entry["kind"], entry["place"].rpartition(":")[0]) == (kind, __file__)
+    assert f"calls {call};" in entry["error"]
+
+
+def test_worker_says_nothing_of_a_clock_inside_once(make_world: MakeWorld) -> None:
+    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
+        await ctx.once("then", read_the_clock)
+
+    world = make_world(journey(body), watch=LoopWatch(looks_closely=True))
+    world.send("start")
+
+    with capture_logs() as logs:
+        assert world.pump() == {"completed": 1}
+
+    assert [e for e in logs if e["event"] == "journey.cannot_be_replayed"] == []
+
+
+def test_loop_that_never_ends_is_broken_off_and_the_worker_goes_on(make_world: MakeWorld) -> None:
+    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
+        while user.properties.get("loops"):
+            pass
+
+    watch = LoopWatch(stuck_seconds=0.1, break_seconds=0.3)
+    world = make_world(journey(body), watch=watch, attempts=1)
+    world.send("start", loops=True)
+    world.send("start", "bob")
+    watch.start()
+    try:
+        with capture_logs() as logs:
+            assert world.pump() == {"failed": 1, "completed": 1}
+    finally:
+        watch.close()
+
+    assert named(logs, "journey.was_interrupted")["place"].startswith(f"{__file__}:")
+    ((message,),) = world.sql("SELECT error_message FROM journey_states WHERE status = 'failed'")
+    assert "StuckJourney: the journey blocked the worker" in message
 
 
 @pytest.mark.parametrize("how", ["gather", "wait_for", "create_task"])

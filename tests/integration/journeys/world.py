@@ -22,6 +22,7 @@ from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
 from hogsend.journeys.runtime.offload import Offload
 from hogsend.journeys.runtime.passage import Services
+from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.journeys.tasks import read_items
 from hogsend.journeys.timer import Timer
 from hogsend.journeys.topic import JourneyTopic
@@ -102,6 +103,7 @@ class World:
     mailer: FakeMailer = field(default_factory=FakeMailer)
     connectors: Mapping[str, Connector] = field(default_factory=dict)
     timezone: str = "UTC"
+    watch: LoopWatch = field(default_factory=LoopWatch)
 
     def __post_init__(self) -> None:
         self.app.check()
@@ -141,6 +143,7 @@ class World:
             ingest=self.ingest.ingest,
             connectors=self.connectors,
             timezone=self.timezone,
+            watch=self.watch,
         )
 
     def send(self, name: str, user: str = "ada", **properties: Any) -> Ingested:
