@@ -29,6 +29,7 @@ from hogsend.journeys.timer import Timer
 from hogsend.journeys.topic import JourneyTopic
 from hogsend.kernel.clock import Clock
 from hogsend.orchestrator.port import Submitter, Task
+from hogsend.preferences.lists import default_answers
 from hogsend.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def build_journeys(
         clock=clock,
         ingest=ingest,
         timezone=settings.send_timezone,
+        categories=default_answers(app.lists),
         send_window=SendWindow(start=window[0], end=window[1]) if window else None,
     )
     advance = Advance(

@@ -88,6 +88,12 @@ IN_APP = ListDefinition(id="in_app", name="In-app feed", kind="channel")
 SMS = ListDefinition(id="sms", name="Text messages", default_opt_in=False, kind="channel")
 
 
+def default_answers(topics: Iterable[ListDefinition]) -> dict[str, bool]:
+    """What holds for people who never answered, for every category a mail or question can name."""
+    known = dict.fromkeys(RESERVED, True)
+    return known | {found.id: found.default_opt_in for found in (IN_APP, SMS, *topics)}
+
+
 class ListRegistry:
     """The lists that exist here: topics chosen by ``ENABLED_LISTS``, and every channel."""
 

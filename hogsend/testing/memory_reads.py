@@ -11,8 +11,8 @@ from hogsend.conditions import evaluate, list_from_json
 from hogsend.journeys import reads
 from hogsend.journeys.reads import EventRow, Subject
 from hogsend.kernel.wire_json import JsonValue
-from hogsend.preferences.models import Consent
-from hogsend.preferences.store import get_consent
+from hogsend.preferences.models import Preferences
+from hogsend.preferences.store import get_preferences
 from hogsend.testing.mailbox import Mailbox
 from hogsend.testing.memory import Memory
 from hogsend.testing.people import PastEvent, Person
@@ -36,7 +36,7 @@ class MemoryReads:
             reads.count_sends: self.count_sends,
             reads.find_trigger_group: self.find_trigger_group,
             reads.list_group_keys: self.list_group_keys,
-            get_consent: self.get_consent,
+            get_preferences: self.get_preferences,
         }
 
     def count_events(self, subject: Subject, event: str, *, within: timedelta | None = None) -> int:
@@ -106,20 +106,14 @@ class MemoryReads:
             if p.contact_id == contact_id and group_type in p.groups
         ]
 
-    def get_consent(
-        self,
-        email: str,
-        *,
-        contact_id: UUID | None = None,
-        category: str | None = None,
-        **more: object,
-    ) -> Consent:
+    def get_preferences(
+        self, *, user_id: str | None, email: str | None, contact_id: UUID | None
+    ) -> Preferences:
         person = next((p for p in self._memory.people if p.contact_id == contact_id), None)
-        chosen = person.categories.get(category or "") if person is not None else None
-        return Consent(
+        return Preferences(
+            categories=dict(person.categories) if person is not None else {},
+            unsubscribed_all=person is not None and person.unsubscribed,
             suppressed=person is not None and person.suppressed,
-            unsubscribed=person is not None and person.unsubscribed,
-            category_refused=chosen is False,
         )
 
     def _events(

@@ -36,6 +36,7 @@ from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 from hogsend.outbox import store as outbox
+from hogsend.preferences.lists import default_answers
 from hogsend.testing.arrivals import Arrivals
 from hogsend.testing.connectors import RecordedConnector
 from hogsend.testing.desk import Desk, NoDatabase
@@ -95,13 +96,14 @@ class World:
         self.logs: list[Mapping[str, Any]] = []
         self.forgotten: dict[str, str] = {}
         self.connectors = {name: RecordedConnector(c) for name, c in (connectors or {}).items()}
+        self._categories = default_answers(app.lists)
         self._timezone = timezone
         self._send_window = send_window
         self.mailbox = Mailbox(
             templates=TemplateRegistry.load(app.template_dirs),
             clock=self.clock,
             find_person=self.find_address,
-            policy=policy or SendPolicy(),
+            policy=self._with_lists(policy or SendPolicy()),
             on_mail=self._note_mail,
         )
         self._runner = asyncio.Runner()
@@ -142,7 +144,13 @@ class World:
             connectors=self.connectors,
             timezone=self._timezone,
             send_window=self._send_window,
+            categories=self._categories,
         )
+
+    def _with_lists(self, policy: SendPolicy) -> SendPolicy:
+        """The policy, with the lists of the app that people must have joined."""
+        answers, is_opt_in = self._categories, policy.is_opt_in
+        return replace(policy, is_opt_in=lambda name: not answers.get(name, not is_opt_in(name)))
 
     def answers(self) -> dict[Callable[..., Any], Callable[..., Any]]:
         """Store functions of the runtime and what does their work here."""

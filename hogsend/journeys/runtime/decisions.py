@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
+from hogsend.email.policy import TRANSACTIONAL
 from hogsend.journeys import reads
 from hogsend.journeys.meta import LONGEST_SPAN
 from hogsend.journeys.runtime.calls import check_label
@@ -16,7 +17,8 @@ from hogsend.journeys.runtime.signals import JourneyError
 from hogsend.journeys.runtime.waits import check_span
 from hogsend.journeys.variant import choose_variant
 from hogsend.kernel.wire_json import JsonValue
-from hogsend.preferences.store import get_consent
+from hogsend.kernel.words import suggest
+from hogsend.preferences.store import get_preferences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ async def throttle(
         raise JourneyError("the limit of ctx.throttle must be a whole number of at least 1")
     millis = round(check_span("the window of ctx.throttle", window, longest=LONGEST_SPAN) * 1000)
     place = f"{label or passage.site or 'start'}:{category or '*'}:{limit}/{millis}"
+    check_category(passage, "ctx.throttle", category)
     services, address = passage.services, passage.enrollment.user_email
 
     async def count() -> JsonValue:
@@ -106,20 +109,36 @@ async def throttle(
 
 
 async def is_subscribed(passage: Passage, category: str | None) -> bool:
-    """Whether the person takes mail, of a category or at all."""
+    """Whether the person takes mail, of a category or at all, by the rules of the mailer."""
     services, enrollment = passage.services, passage.enrollment
+    check_category(passage, "ctx.is_subscribed", category)
 
     async def read() -> JsonValue:
-        consent = await services.offload.query(
-            get_consent,
+        answers = await services.offload.query(
+            get_preferences,
             services.db,
-            enrollment.user_email,
+            user_id=None if enrollment.contact_id else enrollment.user_id,
+            email=enrollment.user_email or None,
             contact_id=enrollment.contact_id,
-            category=category,
         )
-        return not (consent.suppressed or consent.unsubscribed or consent.category_refused)
+        if answers.suppressed or category == TRANSACTIONAL:
+            return not answers.suppressed
+        if answers.unsubscribed_all or category is None:
+            return not answers.unsubscribed_all
+        return answers.categories.get(category, services.categories.get(category, True))
 
     return bool(await passage.record("subscribed", category or "*", read))
+
+
+def check_category(passage: Passage, what: str, category: str | None) -> None:
+    """Raise JourneyError for a category that no list of the app has."""
+    known = passage.services.categories
+    if category is None or not known or category in known:
+        return
+    raise JourneyError(
+        f"{what}: no list is called {category!r}{suggest(str(category), sorted(known))}",
+        hint=f"known: {', '.join(sorted(known))}",
+    )
 
 
 async def checkpoint(passage: Passage, label: str) -> None:

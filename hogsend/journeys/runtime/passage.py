@@ -48,7 +48,8 @@ class Services:
     """What journeys reach outside themselves with.
 
     ``ingest`` stores an event; ``timezone`` and ``send_window`` are those of people and schedules
-    that name none.
+    that name none. ``categories`` are those that exist, with what holds for people who never
+    answered; empty: any may be asked for.
     """
 
     db: Executor
@@ -60,6 +61,7 @@ class Services:
     watch: LoopWatch = field(default_factory=LoopWatch)
     timezone: str = "UTC"
     send_window: SendWindow | None = None
+    categories: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

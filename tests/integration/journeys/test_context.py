@@ -205,6 +205,44 @@ def test_is_subscribed_is_recorded(make_world: MakeWorld) -> None:
     assert answers == [(True, False)] * 2
 
 
+@pytest.mark.parametrize(
+    ("categories", "has_left", "expected"),
+    [
+        ({}, False, (True, False, True, True)),
+        ({"news": True, "tips": False}, False, (True, True, False, True)),
+        ({"news": True}, True, (False, False, False, True)),
+    ],
+)
+def test_is_subscribed_follows_the_rules_of_the_mailer(
+    make_world: MakeWorld, categories: dict[str, bool], has_left: bool, expected: tuple[bool, ...]
+) -> None:
+    app = App("asking")
+    app.list("news", name="News", default_opt_in=False)  # has to be joined
+    app.list("tips", name="Tips")
+    seen: list[tuple[bool, ...]] = []
+
+    @app.journey(id="asking", name="a", trigger=on("start"))
+    async def run(user: JourneyUser, ctx: JourneyContext) -> None:
+        await ctx.sleep(HOUR)
+        asked = (None, "news", "tips", "transactional")
+        seen.append(tuple([await ctx.is_subscribed(category) for category in asked]))
+
+    world = make_world(app)
+    world.send("start")
+    world.pump()
+    world.sql(
+        "INSERT INTO email_preferences (user_id, email, categories, unsubscribed_all)"
+        " VALUES ('ada', 'ada@people.test', :categories, :has_left)",
+        categories=categories,
+        has_left=has_left,
+    )
+
+    world.let_time_pass()
+    world.pump()
+
+    assert seen == [expected]
+
+
 def test_checkpoint_names_the_place_and_the_site_of_mails(make_world: MakeWorld) -> None:
     async def ask(user: JourneyUser, ctx: JourneyContext) -> Any:
         await ctx.send_email("tip")

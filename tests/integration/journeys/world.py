@@ -30,6 +30,7 @@ from hogsend.kernel.clock import SystemClock
 from hogsend.kernel.ids import uuid7
 from hogsend.orchestrator.port import RunRequest
 from hogsend.outbox import Relay
+from hogsend.preferences.lists import default_answers
 
 Effect = Callable[[SendRequest], SendResult | None]
 
@@ -144,6 +145,7 @@ class World:
             connectors=self.connectors,
             timezone=self.timezone,
             watch=self.watch,
+            categories=default_answers(self.app.lists) if self.app.lists else {},
         )
 
     def send(self, name: str, user: str = "ada", **properties: Any) -> Ingested:

@@ -15,7 +15,7 @@ from hogsend.db import Database, Query
 from hogsend.journeys import reads
 from hogsend.journeys.reads import EventRow, Subject
 from hogsend.kernel.wire_json import JsonObject
-from hogsend.preferences.store import get_consent
+from hogsend.preferences.store import get_preferences
 from hogsend.testing import Person, World
 from tests.integration.testing.database_world import DatabaseWorld
 from tests.unit.testing import journeys
@@ -117,14 +117,13 @@ def test_consent_is_the_same_in_memory(both: Both) -> None:
         )
     )
 
-    for category in ("news", "other", None):
-        ask: dict[str, Any] = {"category": category}
-        in_memory = both.memory.answers()[get_consent](
-            both.person.email, contact_id=both.person.contact_id, **ask
-        )
-        assert in_memory == get_consent(
-            both.real.db, both.person.email, contact_id=both.subject.contact_id, **ask
-        )
+    in_memory = both.memory.answers()[get_preferences](
+        user_id=None, email=both.person.email, contact_id=both.person.contact_id
+    )
+    assert in_memory == get_preferences(
+        both.real.db, user_id=None, email=both.person.email, contact_id=both.subject.contact_id
+    )
+    assert in_memory.categories == {"news": False}
 
 
 def test_every_question_of_the_runtime_has_an_answer(both: Both) -> None:

@@ -13,6 +13,8 @@ from hogsend import App, Entry, on
 Run = TypeVar("Run", bound=Callable[[Any, Any], Awaitable[object]])
 
 app = App(__name__)
+app.list("news", name="News", default_opt_in=False)
+app.list("tips", name="Tips")
 DAY = timedelta(days=1)
 
 
@@ -144,3 +146,19 @@ async def uses_a_label_like_ours(user: Any, ctx: Any) -> None:
 @_journey
 async def takes_any_label(user: Any, ctx: Any) -> None:
     await ctx.sleep(DAY, label=user.properties["label"])
+
+
+@_journey
+async def asks_about_a_list(user: Any, ctx: Any) -> None:
+    if await ctx.is_subscribed(user.properties["list"]):
+        await ctx.send_email("welcome")
+
+
+@_journey
+async def counts_a_list_nobody_has(user: Any, ctx: Any) -> None:
+    await ctx.throttle(limit=1, window=DAY, category="nwes")
+
+
+@app.journey(id="to-a-list", name="To a list", trigger=on("to-a-list"), category="news")
+async def writes_to_a_list(user: Any, ctx: Any) -> None:
+    await ctx.send_email("welcome")

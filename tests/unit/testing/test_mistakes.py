@@ -154,3 +154,43 @@ def test_label_that_could_not_be_stored_is_refused(journey_test: Make, label: An
 
     trip.assert_status("failed")
     assert "the label of ctx.sleep" in str(trip.enrollment.error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers", "sent"),
+    [
+        ("news", {}, []),  # must be joined, and nobody asked
+        ("news", {"news": True}, ["welcome"]),
+        ("news", {"news": False}, []),
+        ("tips", {}, ["welcome"]),
+        ("tips", {"tips": False}, []),
+        ("journey", {}, ["welcome"]),
+    ],
+)
+def test_list_is_subscribed_when_the_mailer_would_send_to_it(
+    journey_test: Make, asked: str, answers: dict[str, bool], sent: list[str]
+) -> None:
+    trip = journey_test(mistakes.asks_about_a_list, categories=answers).start(list=asked)
+
+    trip.assert_sent(*sent)
+
+
+def test_list_that_does_not_exist_is_named_with_the_one_that_was_meant(journey_test: Make) -> None:
+    for trip in (
+        journey_test(mistakes.asks_about_a_list).start(list="nwes"),
+        journey_test(mistakes.counts_a_list_nobody_has).start(),
+    ):
+        trip.assert_status("failed")
+        assert "no list is called 'nwes' (did you mean 'news'?)" in str(trip.enrollment.error)
+
+
+def test_mail_to_a_list_that_must_be_joined_is_stopped_as_in_production(
+    journey_test: Make,
+) -> None:
+    stranger = journey_test(mistakes.writes_to_a_list).start()
+    member = journey_test(mistakes.writes_to_a_list, categories={"news": True}).start()
+
+    stranger.assert_sent()
+    [(_, result)] = stranger.mailbox.stopped
+    assert result.reason == "category_unsubscribed"
+    member.assert_sent("welcome")
