@@ -1,15 +1,15 @@
 -- name: begin_advances
--- Claims a batch; see hogsend.begin_advances_v1. One row per item that is ours now.
+-- Claims a batch; see hogsend.begin_advances_v2. One row per item that is ours now.
 SELECT outbox_id, verdict, reason, state_id, generation, attempt, user_id, user_email, contact_id,
-       context, version_hash, trigger_event_id, created_at, ready_at, began_at, contact_name,
-       timezone, steps, wait
-FROM hogsend.begin_advances_v1(
+       context, version_hash, trigger_event_id, created_at, ready_at, began_at, retrying_since,
+       contact_name, timezone, property_timezone, steps, wait
+FROM hogsend.begin_advances_v2(
   :journey, CAST(:spec AS jsonb), CAST(:items AS jsonb), :holder, :lease_seconds)
 
 -- name: settle_advances
--- Settles a batch; see hogsend.settle_advances_v1. One row per item.
+-- Settles a batch; see hogsend.settle_advances_v2. One row per item.
 SELECT outbox_id, is_settled, is_woken
-FROM hogsend.settle_advances_v1(:journey, :holder, CAST(:items AS jsonb))
+FROM hogsend.settle_advances_v2(:journey, :holder, CAST(:items AS jsonb))
 
 -- name: record_steps
 -- Keeps steps, and the log lines about them, before an effect that depends on them. One row while the enrollment is still ours

@@ -115,7 +115,7 @@ class JourneyDefinition:
     version_hash: str | None = None
 
     def to_spec(self) -> JsonObject:
-        """What ``hogsend.begin_advances_v1`` needs to know, as JSON."""
+        """What ``hogsend.begin_advances_v2`` needs to know, as JSON."""
         meta = self.meta
         holdout = meta.holdout or Holdout(percent=0)
         return {

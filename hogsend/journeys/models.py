@@ -51,8 +51,11 @@ class ResolvedWait:
 class Enrollment:
     """A claimed enrollment with everything its replay needs.
 
-    ``properties`` are the scalars of the trigger. ``ready_at`` is when this advance became due and
-    stays the same over its attempts; ``began_at`` is the database's clock at the claim.
+    ``properties`` are the scalars of the trigger. ``ready_at`` is when this advance became due, or
+    the event behind it arrived, and stays the same over its attempts: what arrived since then has
+    not been seen by the journey. ``began_at`` is the database's clock at the claim,
+    ``retrying_since`` when this advance first went wrong, ``property_timezone`` what the person's
+    property ``timezone`` says.
     """
 
     outbox_id: int
@@ -73,6 +76,8 @@ class Enrollment:
     timezone: str | None
     steps: Sequence[Step]
     wait: ResolvedWait | None
+    retrying_since: datetime | None = None
+    property_timezone: str | None = None
 
     @property
     def cause_event_id(self) -> UUID | None:
@@ -121,7 +126,7 @@ class NewWait:
     lookback_seconds: float | None = None
 
     def to_json(self) -> JsonObject:
-        """The shape of ``hogsend.settle_advances_v1``."""
+        """The shape of ``hogsend.settle_advances_v2``."""
         return {
             "key": self.key,
             "kind": self.kind,
@@ -152,7 +157,8 @@ class LogEntry:
 class Settlement:
     """Everything one advance leaves behind; written together or not at all.
 
-    ``retry`` keeps the enrollment where it is and makes it due again ``after_seconds``.
+    ``retry`` keeps the enrollment where it is and makes it due again ``after_seconds``; it uses up
+    an attempt if ``is_counted``.
     ``variants`` are arms drawn in this advance; ``announcement`` is an event about the end that
     somebody listens to (see hogsend.journeys.announce).
     """
@@ -163,6 +169,7 @@ class Settlement:
     error: str | None = None
     reason: str | None = None
     after_seconds: float | None = None
+    is_counted: bool = True
     first_seq: int = 0
     steps: Sequence[Step] = ()
     wait: NewWait | None = None
@@ -171,7 +178,7 @@ class Settlement:
     announcement: JsonObject | None = None
 
     def to_json(self) -> JsonObject:
-        """The shape of ``hogsend.settle_advances_v1``."""
+        """The shape of ``hogsend.settle_advances_v2``."""
         return {
             "outbox": self.enrollment.outbox_id,
             "state": str(self.enrollment.id),
@@ -181,6 +188,7 @@ class Settlement:
             "error": self.error,
             "reason": self.reason,
             "after_seconds": self.after_seconds,
+            "is_counted": self.is_counted,
             "steps": steps_json(self.steps, first_seq=self.first_seq),
             "wait": self.wait.to_json() if self.wait is not None else None,
             "variants": dict(self.variants) or None,

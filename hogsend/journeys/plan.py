@@ -136,6 +136,7 @@ def _to_inside(row: tuple[Any, ...], journey_id: str) -> _Inside:
         read_at,
         contact_name,
         timezone,
+        property_timezone,
         steps,
         wait,
     ) = row
@@ -157,6 +158,7 @@ def _to_inside(row: tuple[Any, ...], journey_id: str) -> _Inside:
         began_at=read_at,
         contact_name=contact_name,
         timezone=timezone,
+        property_timezone=property_timezone,
         steps=[Step(key=key, kind=kind, value=value) for key, kind, value in steps or ()],
         wait=_to_resolved(wait) if is_resolved else None,
     )

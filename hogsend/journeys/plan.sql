@@ -4,7 +4,7 @@
 SELECT s.id, s.generation, s.attempt, s.user_id, s.user_email, s.contact_id, s.context,
        s.journey_version_hash, s.trigger_event_id, s.created_at, s.ready_at, now() AS read_at,
        coalesce(k.properties ->> 'firstName', k.properties ->> 'name') AS contact_name,
-       coalesce(k.timezone, k.properties ->> 'timezone') AS timezone,
+       k.timezone, k.properties ->> 'timezone' AS property_timezone,
        (SELECT jsonb_agg(jsonb_build_array(p.key, p.kind, p.value) ORDER BY p.seq)
           FROM journey_steps p WHERE p.state_id = s.id) AS steps,
        (SELECT jsonb_build_object('key', w.step_key, 'kind', w.kind, 'label', w.label,

@@ -128,8 +128,10 @@ def _to_begun(row: tuple[Any, ...], journey_id: str) -> Begun:
             created_at,
             ready_at,
             began_at,
+            retrying_since,
             contact_name,
             timezone,
+            property_timezone,
             steps,
             wait,
         ) = rest
@@ -148,8 +150,10 @@ def _to_begun(row: tuple[Any, ...], journey_id: str) -> Begun:
             created_at=created_at,
             ready_at=ready_at,
             began_at=began_at,
+            retrying_since=retrying_since,
             contact_name=contact_name,
             timezone=timezone,
+            property_timezone=property_timezone,
             steps=[Step(key=key, kind=kind, value=value) for key, kind, value in steps or ()],
             wait=None if wait is None else _to_wait(wait),
         )

@@ -30,7 +30,7 @@ class Diary:
     def begin(self, passenger: Passenger) -> None:
         """An advance begins."""
         wait = passenger.wait
-        if passenger.attempt:
+        if passenger.retrying_since is not None:
             self.note(passenger.person, passenger.journey_id, "retried", passenger.error or "")
         elif wait is None:
             self.note(passenger.person, passenger.journey_id, "entered")

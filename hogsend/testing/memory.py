@@ -28,7 +28,7 @@ from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.wire_json import JsonObject, JsonValue, iso_z
 from hogsend.testing.people import OpenWait, Passenger, PastEvent, Person, Promise
 
-# Events that were received before the wait are looked for no further back than this.
+# Events of a group that arrived before the wait are looked for no further back than this.
 _ARRIVAL_SLACK = timedelta(days=1)
 
 
@@ -79,7 +79,7 @@ class Memory:
         lease: timedelta,
         new_id: Callable[[], UUID],
     ) -> list[Begun]:
-        """See ``hogsend.begin_advances_v1``."""
+        """See ``hogsend.begin_advances_v2``."""
         return [
             self._begin(journey, self.promises[item.outbox_id], new_id)
             for item in items
@@ -89,7 +89,7 @@ class Memory:
     def settle_advances(
         self, journey_id: str, settlements: Sequence[Settlement], *, holder: UUID
     ) -> list[Settled]:
-        """See ``hogsend.settle_advances_v1``."""
+        """See ``hogsend.settle_advances_v2``."""
         return [self._settle(settlement) for settlement in settlements]
 
     def record_steps(
@@ -153,7 +153,12 @@ class Memory:
                 return _answer(promise, "gone")
             passenger.generation += 1
             if passenger.status == "waiting" and wait is not None and wait.resolved_at is not None:
-                passenger.ready_at = wait.resolved_at
+                event = wait.event
+                passenger.ready_at = (
+                    wait.resolved_at
+                    if event is None
+                    else max(passenger.ready_at, event.received_at)
+                )
             return self._run(promise, passenger)
         assert promise.event is not None
         reason = self._refuse(journey, promise.event)
@@ -233,7 +238,7 @@ class Memory:
     def _run(self, promise: Promise, passenger: Passenger) -> Begun:
         person = passenger.person
         name = person.properties.get("firstName") or person.properties.get("name")
-        timezone = person.timezone or person.properties.get("timezone")
+        timezone = person.properties.get("timezone")
         enrollment = Enrollment(
             outbox_id=promise.id,
             id=passenger.id,
@@ -250,7 +255,9 @@ class Memory:
             ready_at=passenger.ready_at,
             began_at=self.clock.now(),
             contact_name=name if isinstance(name, str) else None,
-            timezone=timezone if isinstance(timezone, str) else None,
+            timezone=person.timezone,
+            property_timezone=timezone if isinstance(timezone, str) else None,
+            retrying_since=passenger.retrying_since,
             steps=tuple(passenger.steps),
             wait=passenger.wait.to_resolved() if passenger.wait else None,
         )
@@ -272,12 +279,15 @@ class Memory:
         passenger.node = settlement.node or passenger.node
         passenger.error = settlement.error
         if settlement.status == "retry":
-            passenger.status, passenger.attempt = "active", passenger.attempt + 1
+            passenger.status = "active"
+            passenger.attempt += settlement.is_counted
+            passenger.retrying_since = passenger.retrying_since or self.clock.now()
             pause = timedelta(seconds=settlement.after_seconds or 0.0)
             self.promises[outbox_id].due_at = self.clock.now() + pause
             return Settled(outbox_id=outbox_id, is_settled=True, is_woken=False)
         del self.promises[outbox_id]
         passenger.status, passenger.attempt = settlement.status, 0
+        passenger.retrying_since = None
         passenger.wait = None if settlement.wait is None else OpenWait(new=settlement.wait)
         if settlement.status == "completed":
             passenger.completed_at = self.clock.now()
@@ -301,7 +311,10 @@ class Memory:
             if e.id != wait.cause
             and _hears(passenger, wait, e)
             and (
-                (e.received_at >= since and e.occurred_at >= since - _ARRIVAL_SLACK)
+                (
+                    e.received_at >= since
+                    and (wait.group_type is None or e.occurred_at >= since - _ARRIVAL_SLACK)
+                )
                 or (wait.lookback_seconds is not None and e.occurred_at >= wait.opened_at - reach)
             )
         ]

@@ -89,6 +89,7 @@ class Passenger:
     version_hash: str | None = None
     generation: int = 1
     attempt: int = 0
+    retrying_since: datetime | None = None
     node: str = "start"
     error: str | None = None
     exit_reason: str | None = None

@@ -28,11 +28,13 @@ _PATIENT_LONGEST_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """``leave``: write nothing, the lease ends by itself and the advance is repeated."""
+    """``leave``: write nothing, the lease ends by itself and the advance is repeated. A retry that
+    is not ``is_counted`` uses up none of the attempts."""
 
     status: Literal["retry", "failed", "leave"]
     message: str
     after_seconds: float = 0.0
+    is_counted: bool = True
 
 
 def judge(
@@ -46,22 +48,27 @@ def judge(
     """Repeat what may go better, fail what cannot or was tried ``attempts`` times.
 
     Trouble at a provider does not count against the attempts: it is not the journey's fault. It is
-    repeated until the advance is a day old.
+    repeated for a day, each time after as long as it has lasted.
     """
     message = explain(error, definition)
+    lasted = now - (enrollment.retrying_since or now)
     if isinstance(error, DatabaseUnavailable):
         return Verdict(status="leave", message=message)
-    if isinstance(error, CodeDrift) and now - enrollment.ready_at <= PATIENCE:
+    if isinstance(error, CodeDrift) and lasted <= PATIENCE:
         # on_drift="finish_old": a worker with the old code may still come along.
-        return Verdict(status="retry", message=message, after_seconds=_OLD_CODE_SECONDS)
+        return Verdict(
+            status="retry", message=message, after_seconds=_OLD_CODE_SECONDS, is_counted=False
+        )
     if isinstance(error, _HOPELESS):
         return Verdict(status="failed", message=message)
     if isinstance(error, ProviderError | RateLimited):
-        if now - enrollment.ready_at > PATIENCE:
+        if lasted > PATIENCE:
             return Verdict(status="failed", message=message)
         wanted = error.retry_after_seconds or 0.0
-        pause = backoff(enrollment.attempt, _PATIENT_FIRST_SECONDS, _PATIENT_LONGEST_SECONDS)
-        return Verdict(status="retry", message=message, after_seconds=max(wanted, pause))
+        pause = min(max(lasted.total_seconds(), _PATIENT_FIRST_SECONDS), _PATIENT_LONGEST_SECONDS)
+        return Verdict(
+            status="retry", message=message, after_seconds=max(wanted, pause), is_counted=False
+        )
     if enrollment.attempt + 1 >= attempts:
         return Verdict(status="failed", message=message)
     pause = backoff(enrollment.attempt, _FIRST_SECONDS, _LONGEST_SECONDS)

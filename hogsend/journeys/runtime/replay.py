@@ -119,7 +119,9 @@ def _ended(passage: Passage, stop: Stop | None) -> Settlement | None:
         case Lost():
             return None
         case Later(after_seconds=seconds, reason=reason):
-            return _settlement(passage, "retry", error=reason, after_seconds=seconds)
+            return _settlement(
+                passage, "retry", error=reason, after_seconds=seconds, is_counted=False
+            )
     if passage.exiting is not None:
         why = passage.exiting.reason
         passage.log("exited", "end-exited", reason=why)
@@ -150,7 +152,11 @@ def _failed(passage: Passage, error: Exception, attempts: int) -> Settlement | N
             after_seconds=verdict.after_seconds,
         )
         return _settlement(
-            passage, "retry", error=verdict.message, after_seconds=verdict.after_seconds
+            passage,
+            "retry",
+            error=verdict.message,
+            after_seconds=verdict.after_seconds,
+            is_counted=verdict.is_counted,
         )
     log.error("journey.failed", error=verdict.message, exc_info=error)
     passage.log("failed", "failed", error=verdict.message)

@@ -25,8 +25,11 @@ def zone_for_mail(passage: Passage) -> str:
 
 
 def _resolve(passage: Passage) -> str:
+    enrollment = passage.enrollment
     zone = resolve_timezone(
-        contact_timezone=passage.enrollment.timezone, default=passage.services.timezone
+        contact_timezone=enrollment.timezone,
+        contact_properties={"timezone": enrollment.property_timezone},
+        default=passage.services.timezone,
     )
     for source, name in zone.ignored:
         passage.warn_once("journey.timezone_ignored", source=source, zone=name)

@@ -111,7 +111,7 @@ def test_drift_finish_old_waits_for_a_worker_with_the_old_code(make_world: MakeW
 def test_drift_finish_old_fails_after_a_day_with_both_names(make_world: MakeWorld) -> None:
     world = deployed(make_world, new(on_drift="finish_old"))
     world.pump()
-    world.sql("UPDATE journey_states SET ready_at = now() - interval '25 hours'")
+    world.sql("UPDATE journey_states SET retrying_since = now() - interval '25 hours'")
     world.let_time_pass()
 
     assert world.pump() == {"failed": 1}

@@ -244,7 +244,7 @@ def test_start_that_died_after_enrolling_goes_on_as_the_same_enrollment(
     world.send("start")
     world.claim()
     world.sql(
-        "SELECT * FROM hogsend.begin_advances_v1('sleeper', CAST(:spec AS jsonb), ("
+        "SELECT * FROM hogsend.begin_advances_v2('sleeper', CAST(:spec AS jsonb), ("
         " SELECT jsonb_agg(jsonb_build_object('outbox', id, 'state', NULL,"
         " 'event', payload ->> 'event', 'new_state', gen_random_uuid())) FROM outbox),"
         " gen_random_uuid(), 60)",

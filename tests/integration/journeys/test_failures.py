@@ -114,6 +114,7 @@ def test_trouble_at_the_provider_does_not_count_as_the_journeys_fault(
 
     world.mailer.effects["before"] = outage
     world.send("start")
+    world.sql("UPDATE user_events SET received_at = now() - interval '3 days'")  # no worker since
     for _ in range(6):
         assert world.pump() == {"retry": 1}
         ((seconds,),) = world.sql(
@@ -121,10 +122,11 @@ def test_trouble_at_the_provider_does_not_count_as_the_journeys_fault(
         )
         assert seconds > 80
         world.let_time_pass()
+        assert world.state("attempt, retrying_since IS NOT NULL") == (0, True)
     down[0] = False
 
     assert world.pump() == {"waiting": 1}
-    assert world.state("attempt, error_message") == (0, None)
+    assert world.state("attempt, error_message, retrying_since") == (0, None, None)
 
 
 def test_trouble_at_the_provider_that_lasts_a_day_fails(make_world: MakeWorld) -> None:
@@ -136,7 +138,7 @@ def test_trouble_at_the_provider_that_lasts_a_day_fails(make_world: MakeWorld) -
     world.mailer.effects["before"] = outage
     world.send("start")
     world.pump()
-    world.sql("UPDATE journey_states SET ready_at = now() - interval '25 hours'")
+    world.sql("UPDATE journey_states SET retrying_since = now() - interval '25 hours'")
     world.let_time_pass()
 
     assert world.pump() == {"failed": 1}
@@ -189,3 +191,22 @@ def test_person_without_an_address_gets_nothing_and_goes_on(make_world: MakeWorl
     assert world.pump() == {"completed": 1}
     assert results == [("suppressed", "no_address")]
     assert world.mailer.requests == []
+
+
+def test_trouble_at_the_provider_leaves_the_attempts_for_the_journeys_own_errors(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(sleeper(), attempts=2)
+    errors: list[Exception] = [ProviderTransient("503")] * 4 + [RuntimeError("mine")]
+
+    def fail(_: SendRequest) -> None:
+        if errors:
+            raise errors.pop(0)
+
+    world.mailer.effects["before"] = fail
+    world.send("start")
+    for _ in range(5):
+        assert world.pump() == {"retry": 1}
+        world.let_time_pass()
+
+    assert world.pump() == {"waiting": 1}

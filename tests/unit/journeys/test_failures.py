@@ -21,18 +21,19 @@ from hogsend.journeys.runtime.failures import Verdict, backoff, judge
 from hogsend.journeys.runtime.signals import JourneyError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=5)  # no worker was there: that is nobody's trouble
 
 
 async def run(user: object, ctx: object) -> None:
     """A journey."""
 
 
-def enrollment(*, attempt: int = 0, ready_at: datetime = NOW) -> Enrollment:
+def enrollment(*, attempt: int = 0, retrying_since: datetime | None = None) -> Enrollment:
     return Enrollment(
         outbox_id=1, id=UUID(int=1), generation=1, attempt=attempt, journey_id="j", user_id="u",
         user_email="", contact_id=None, properties={}, version_hash=None, trigger_event_id=None,
-        created_at=NOW, ready_at=ready_at, began_at=NOW, contact_name=None, timezone=None,
-        steps=(), wait=None,
+        created_at=NOW, ready_at=LONG_AGO, began_at=NOW, contact_name=None, timezone=None,
+        steps=(), wait=None, retrying_since=retrying_since,
     )  # fmt: skip
 
 
@@ -64,10 +65,12 @@ def test_judge_other_errors_are_repeated_until_the_attempts_are_used(error: Exce
 
 @pytest.mark.parametrize("kind", [ProviderTransient, ProviderUnknown, ProviderPermanent])
 def test_judge_trouble_outside_is_repeated_for_a_day(kind: type[ProviderTransient]) -> None:
-    young = verdict(kind("x"), attempt=50, now=NOW + timedelta(hours=23))
-    old = verdict(kind("x"), attempt=50, now=NOW + timedelta(hours=25))
+    first = verdict(kind("x"))
+    young = verdict(kind("x"), retrying_since=NOW - timedelta(hours=23))
+    old = verdict(kind("x"), retrying_since=NOW - timedelta(hours=25))
 
-    assert (young.status, young.after_seconds) == ("retry", 600.0)
+    assert (first.status, first.after_seconds, first.is_counted) == ("retry", 5.0, False)
+    assert (young.status, young.after_seconds, young.is_counted) == ("retry", 600.0, False)
     assert old.status == "failed"
 
 
