@@ -12,6 +12,8 @@ import argparse
 import compileall
 import fcntl
 import hashlib
+import io
+import json
 import os
 import platform
 import py_compile
@@ -24,6 +26,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parent
 LOCKS = ROOT / "requirements"
@@ -32,6 +35,8 @@ TARGET = f"py{PYTHON}-{platform.system()}-{platform.machine()}".lower()
 # Zip files know no earlier date.
 EPOCH = "315532800"
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+# Where shiv keeps the packages, and extracts them to.
+IN_ARCHIVE = "site-packages/"
 
 # Needed to install or to develop with a dependency, never to run with it: the SDK names the
 # protobuf compiler as a dependency.
@@ -154,30 +159,64 @@ def build_project(work: Path, tools: Path) -> Path:
 def pack(target: Path, sites: Sequence[Path], tools: Path) -> None:
     """One archive from site directories; the target is replaced when it is complete."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    of_shiv = unfinished.with_suffix(".shiv")
     with step(target.name) as told:
         places = [option for site in sites for option in ("--site-packages", site)]
         run(
             [
                 *(tools, "-m", "shiv", "--entry-point", "hogsend.entry:main", "--reproducible"),
-                *("--python", f"/usr/bin/env python{PYTHON}", "--output-file", unfinished),
-                *places,
+                *("--uncompressed", "--output-file", of_shiv, *places),
             ],
             SOURCE_DATE_EPOCH=EPOCH,
         )
-        append_bytecode(unfinished, sites)
+        try:
+            with zipfile.ZipFile(of_shiv) as archive, unfinished.open("wb") as file:
+                fold(archive, file, sites)
+        finally:
+            of_shiv.unlink()
+        unfinished.chmod(0o755)
         unfinished.replace(target)
         told.append(f"{target.stat().st_size / 1e6:.1f} MB")
 
 
-def append_bytecode(archive: Path, sites: Sequence[Path]) -> None:
-    """Add what shiv leaves out: without it every first import compiles, some on every start."""
-    with zipfile.ZipFile(archive, "a", compression=zipfile.ZIP_DEFLATED) as packed:
+def fold(archive: zipfile.ZipFile, file: BinaryIO, sites: Sequence[Path]) -> None:
+    """Copy shiv's archive with all packages in one entry: see ``hogsend/archive_main.py``."""
+    facts = json.loads(archive.read("environment.json"))
+    file.write(f"#!/usr/bin/env python{PYTHON}\n".encode("ascii"))
+    with zipfile.ZipFile(file, "w") as folded:
+        for entry in archive.infolist():
+            if not entry.filename.startswith((IN_ARCHIVE, "__main__.py")):
+                folded.writestr(entry, archive.read(entry))
+        main = (ROOT / "hogsend" / "archive_main.py").read_bytes()
+        folded.writestr(zip_entry("__main__.py"), main)
+        folded.writestr(zip_entry("build-id"), facts["build_id"])
+        folded.writestr(zip_entry("site-packages.zip"), pack_packages(archive, sites))
+
+
+def pack_packages(archive: zipfile.ZipFile, sites: Sequence[Path]) -> bytes:
+    """The packages of shiv's archive as one compressed archive.
+
+    With the bytecode that shiv leaves out: without it every first import compiles, some on every
+    start.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as packages:
+        for entry in archive.infolist():
+            if entry.filename.startswith(IN_ARCHIVE):
+                content = archive.read(entry)
+                packages.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
         for site in sites:
             for file in sorted(site.rglob("*.pyc")):
-                entry = zipfile.ZipInfo(f"site-packages/{file.relative_to(site)}", ZIP_DATE)
-                entry.external_attr = 0o100644 << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                packed.writestr(entry, file.read_bytes())
+                entry = zip_entry(f"{IN_ARCHIVE}{file.relative_to(site)}")
+                packages.writestr(entry, file.read_bytes(), compress_type=zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def zip_entry(name: str) -> zipfile.ZipInfo:
+    """An entry that is the same whenever and wherever it is written."""
+    entry = zipfile.ZipInfo(name, ZIP_DATE)
+    entry.external_attr = 0o100644 << 16
+    return entry
 
 
 def trim(site: Path) -> None:

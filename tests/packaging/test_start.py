@@ -79,6 +79,56 @@ def test_archive_killed_in_its_first_start_starts_again(
     assert second.returncode == 0
 
 
+def test_later_start_reads_no_archive(machine: Machine) -> None:
+    machine.run("--version")
+
+    answer = machine.run("--version", PYTHONPROFILEIMPORTTIME="1")
+
+    imported = [line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()]
+    # What comes before is the interpreter's own.
+    ours = imported[imported.index("runpy") :]
+    assert "hogsend.entry" in ours
+    assert {"zipfile", "_bootstrap", "json", "site"}.isdisjoint(ours)
+
+
+def test_archive_under_another_name_uses_what_its_target_extracted(
+    pyz: Path, place: Path, machine: Machine
+) -> None:
+    machine.shiv_root = place / "shiv"
+    machine.run("--version")
+    link = place / "hogsend"
+    link.symlink_to(pyz)
+    machine.pyz = link
+
+    answer = machine.run("--version")
+
+    assert answer.returncode == 0, answer.stderr
+    assert len(_extractions(machine.shiv_root)) == 1
+
+
+def test_forced_extraction_repairs_what_was_changed(machine: Machine, place: Path) -> None:
+    machine.shiv_root = place / "shiv"
+    machine.run("--version")
+    (entry,) = machine.shiv_root.rglob("hogsend/_built_for")
+    entry.write_text("3.9\n")
+
+    answer = machine.run("--version", SHIV_FORCE_EXTRACT="1")
+
+    assert answer.returncode == 0, answer.stderr
+    assert machine.run("--version").returncode == 0
+
+
+def test_archive_obeys_the_variables_of_shiv(machine: Machine) -> None:
+    as_interpreter = machine.run(
+        "-c", "import hogsend.errors; print('it is')", SHIV_INTERPRETER="1"
+    )
+    as_module = machine.run(SHIV_ENTRY_POINT="hogsend.kernel.ids:uuid7")
+
+    assert as_interpreter.stdout == "it is\n", as_interpreter.stderr
+    # uuid7() is what the process exits with, so it is printed.
+    assert len(as_module.stderr.strip()) == 36, as_module.stderr
+
+
 def _start(pyz: Path, root: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [INTERPRETER, str(pyz), "--version"],
