@@ -37,7 +37,7 @@ from hogsend.events.models import NewEvent
 from hogsend.examples.classic import app
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.kernel.ids import uuid7
-from tests.acceptance.instance import Instance, kill_group
+from tests.acceptance.instance import Instance
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -82,6 +82,9 @@ _SCRIPT: list[tuple[float, str, str, dict[str, Any]]] = [
     (15, "dan", "nps.submitted", {"score": "ten"}),  # no answer
     (19, "dan", "nps.submitted", {"score": 9}),
 ]
+
+# Not ``-m``: the SDK starts a process of its own, which would import the main module once more.
+_NURSERY = [sys.executable, "-c", "from tests.fakes.crashing_worker import nurse; nurse()"]
 
 _COLUMNS = (
     "SELECT table_name, string_agg(format('%I = %I - make_interval(secs => %%s)', column_name,"
@@ -134,7 +137,7 @@ class Stage:
     stride: str
     deaths: list[str] = field(default_factory=list)
     lives: int = 0
-    _worker: subprocess.Popen[bytes] | int | None = None
+    _worker: int | None = None
     _nursery: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
@@ -244,20 +247,9 @@ class Stage:
             self.sql(statement)
         self.lives += 1
         log = self.directory / "crash.log"
-        module = [sys.executable, "-m", "tests.fakes.crashing_worker"]
-        if not self.is_local:
-            with log.open("ab") as output:
-                self._worker = subprocess.Popen(
-                    module,
-                    env=self._environ,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
-            return
         if self._nursery is None:
             self._nursery = subprocess.Popen(
-                [*module, "--nursery"],
+                _NURSERY,
                 env=self._environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -270,15 +262,11 @@ class Stage:
         self._worker = int(self._nursery.stdout.readline())
 
     def _is_alive(self) -> bool:
-        if isinstance(self._worker, subprocess.Popen):
-            return self._worker.poll() is None
         return self._worker is not None and Path(f"/proc/{self._worker}").exists()
 
     def _end_worker(self) -> None:
         """What is left of it, helper processes included."""
-        if isinstance(self._worker, subprocess.Popen):
-            kill_group(self._worker)
-        elif self._worker is not None:
+        if self._worker is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._worker, signal.SIGKILL)
             while self._is_alive():

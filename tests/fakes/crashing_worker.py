@@ -6,9 +6,8 @@ moment. A moment is the point after a statement, an event, a hand-over of a mail
 the engine (which is the point before the next one), named by the people and journeys it is about,
 so that it is the same in every run.
 
-``python -m tests.fakes.crashing_worker`` runs one worker; with ``--nursery`` it starts one for
-every line of standard input (``<log file>``) and answers its pid: forks of an interpreter that has
-imported everything take a tenth of the time.
+``nurse`` starts a worker for every line of standard input (``<log file>``) and answers its pid:
+forks of an interpreter that has imported everything take a tenth of the time.
 """
 
 from __future__ import annotations
@@ -139,9 +138,10 @@ def main() -> int:
     return worker.main([], os.environ)
 
 
-def nurse() -> int:
+def nurse() -> None:
     """Fork a worker for every line; ended ones are not waited for."""
     import hogsend.container.worker
+    import hogsend.orchestrator.hatchet
     import hogsend.orchestrator.local  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -155,8 +155,3 @@ def nurse() -> int:
             os.dup2(log, 2)
             os._exit(main())
         print(pid, flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(nurse() if sys.argv[1:] == ["--nursery"] else main())
