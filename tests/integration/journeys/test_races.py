@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from hogsend.app import App
 from hogsend.conditions.pattern import on
+from hogsend.contacts import Keys, Policy, resolve_contact
 from hogsend.db import Executor, Query
 from hogsend.events.ingest import _store
 from hogsend.events.models import NewEvent
 from hogsend.journeys import store
 from hogsend.journeys.holdout import is_held_out
 from hogsend.journeys.meta import Entry, Holdout
+from hogsend.journeys.models import Begun, Enrollment, NewWait, Settled, Settlement
 from hogsend.journeys.runtime.context import JourneyContext
 from hogsend.journeys.runtime.user import JourneyUser
 from hogsend.kernel.ids import uuid7
 from hogsend.orchestrator.port import RunRequest
 from tests.integration.journeys.conftest import MakeWorld
-from tests.integration.journeys.content import HOUR, napper, sleeper
+from tests.integration.journeys.content import HOUR, asker, napper, sleeper
 from tests.integration.journeys.world import World, items_of
 
 pytestmark = pytest.mark.integration
@@ -50,13 +54,27 @@ def chain() -> App:
     return app
 
 
-def begin(world: World, db: Executor, run: RunRequest) -> None:
+HOLDER = uuid7()
+
+
+def begin(world: World, db: Executor, run: RunRequest) -> list[Begun]:
     """What a worker does with a run, up to the claim."""
     definition = world.registry.find(run.metadata["journey"])
     assert definition is not None
-    store.begin_advances(
-        db, definition, items_of(run), holder=uuid7(), lease=timedelta(seconds=60), new_id=uuid7
+    return store.begin_advances(
+        db, definition, items_of(run), holder=HOLDER, lease=timedelta(seconds=60), new_id=uuid7
     )
+
+
+def settle_with_wait(enrollment: Enrollment, db: Executor) -> list[Settled]:
+    """The function came to a wait for ``answer``."""
+    now = datetime.now(UTC)
+    wait = NewWait(
+        key="wait:answer", kind="event", label="answer", due_at=now + HOUR, opened_at=now,
+        event="answer", since=enrollment.ready_at, cause=enrollment.cause_event_id,
+    )  # fmt: skip
+    settlement = Settlement(enrollment=enrollment, status="waiting", node="answer", wait=wait)
+    return store.settle_advances(db, enrollment.journey_id, [settlement], holder=HOLDER)
 
 
 def test_exit_event_before_the_trigger_in_one_batch_does_not_end_it(make_world: MakeWorld) -> None:
@@ -198,3 +216,55 @@ def test_backdated_events_that_arrive_on_the_way_count(make_world: MakeWorld) ->
     assert world.sql("SELECT user_id, status FROM journey_states ORDER BY user_id") == [
         ("ada", "completed"), ("bob", "exited"),
     ]  # fmt: skip
+
+
+def hold(
+    world: World, work: Callable[[Executor], object], done: threading.Event, go: threading.Event
+) -> threading.Thread:
+    """Do some work in a transaction of its own, which commits when it is told to."""
+
+    def run() -> None:
+        with world.database.transaction() as tx:
+            work(tx)
+            done.set()
+            go.wait(20)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(("stage", "name"), [("begin", "stop"), ("settle", "answer")])
+def test_event_of_somebody_merged_while_a_worker_waits_for_them_is_not_lost(
+    make_world: MakeWorld, stage: str, name: str
+) -> None:
+    world = make_world(asker(exit_on=[on("stop")]))
+    world.ingest.ingest(NewEvent(name="start", email="loser@x.co"))
+    world.ingest.ingest(NewEvent(name="seen", external_id="winner"))
+    (start,) = world.claim()
+    work: Callable[[Executor], object] = partial(begin, world, run=start)
+    if stage == "settle":
+        (begun,) = begin(world, world.database, start)
+        assert begun.enrollment is not None
+        work = partial(settle_with_wait, begun.enrollment)
+    is_done, may_commit = threading.Event(), threading.Event()
+
+    with world.database.transaction() as tx:
+        keys = Keys(external="winner", email="loser@x.co")
+        resolve_contact(tx, keys, policy=Policy(), new_id=uuid7)
+        worker = hold(world, work, is_done, may_commit)
+        assert not is_done.wait(0.3)  # it waits for the loser
+    assert is_done.wait(20)
+    late = threading.Thread(
+        target=lambda: world.ingest.ingest(NewEvent(name=name, external_id="winner"))
+    )
+    late.start()
+    late.join(0.3)
+    may_commit.set()
+    worker.join(20)
+    late.join(20)
+
+    if stage == "begin":
+        assert world.states() == {"exited": 1}
+    else:
+        assert world.sql("SELECT outcome FROM waits") == [("event",)]
