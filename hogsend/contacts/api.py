@@ -8,14 +8,13 @@ from typing import Protocol
 from uuid import UUID
 
 from hogsend.access.guards import Guards
-from hogsend.access.identity_gate import BAD_PROOF, check_identity
+from hogsend.access.identity_gate import BAD_PROOF, NO_IDENTITY, check_identity
 from hogsend.access.limits import RateRule
 from hogsend.access.models import Principal
 from hogsend.access.scopes import grants
 from hogsend.contacts import schemas, store
 from hogsend.contacts.models import Contact, Policy, keys_of
 from hogsend.contacts.people import People
-from hogsend.contacts.write import NO_IDENTITY
 from hogsend.errors import HogsendError, InvalidInput, NotAllowed, NotFound
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.tokens import TokenError, TokenSigner
@@ -67,15 +66,7 @@ class ContactsApi:
         """Find or make a person, complete their keys, lay properties over theirs."""
         body = req.json_model(schemas.ContactBody)
         principal: Principal = req.principal
-        check_identity(
-            principal,
-            user_id=body.user_id,
-            email=body.email,
-            user_token=body.user_token,
-            signer=self.signer,
-            now=self.clock.now(),
-            required=NO_IDENTITY,
-        )
+        check_identity(principal, body, signer=self.signer, now=self.clock.now())
         keys = keys_of(user_id=body.user_id, email=body.email, anonymous_id=body.anonymous_id)
         is_named = keys.external is not None or keys.email is not None
         if not is_named and (keys.anonymous is None or not principal.is_publishable):

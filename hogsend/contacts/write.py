@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from hogsend.access.identity_gate import NO_IDENTITY
 from hogsend.contacts import store
 from hogsend.contacts.models import Keys, Policy, Resolved
 from hogsend.contacts.resolve import Observe, Refuse, Write, contact_of, decide
@@ -20,7 +21,6 @@ from hogsend.kernel.wire_json import JsonValue
 
 ResultT = TypeVar("ResultT")
 
-NO_IDENTITY = "email or userId is required"
 IDENTIFIED = "a publishable anonymous write cannot attach to or merge an identified contact"
 
 _ATTEMPTS = 8

@@ -6,13 +6,13 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 import structlog
 
 from hogsend.db.connection import Connection
 from hogsend.db.errors import DatabaseError
 from hogsend.db.options import DatabaseOptions
+from hogsend.kernel.lifetimes import Closing
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
@@ -27,7 +27,7 @@ class Notification:
     payload: str
 
 
-class Listener:
+class Listener(Closing):
     """For one thread; only ``close`` may come from another. Survives a dead server.
 
     ``is_connected`` says whether notifications are being heard. ``reconnected`` is True after a
@@ -83,17 +83,6 @@ class Listener:
             connection.shut()
             connection.close()
             self._connection = None
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _hear(self, connection: Connection, deadline: float) -> list[Notification]:
         if time.monotonic() - self._checked_at > _CHECK_SECONDS and not self._answers(connection):

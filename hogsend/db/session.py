@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 from hogsend.db.connection import Connection
 from hogsend.db.options import DatabaseOptions
 from hogsend.db.queries import Query
 from hogsend.db.values import bind
+from hogsend.kernel.lifetimes import Closing
 
 
-class Session:
+class Session(Closing):
     """Holds session state (advisory locks, SET); used by one thread, never reconnects."""
 
     def __init__(self, options: DatabaseOptions) -> None:
@@ -33,14 +33,3 @@ class Session:
     def close(self) -> None:
         """Drop the connection and with it every lock; idempotent."""
         self._connection.close()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

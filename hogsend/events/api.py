@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from hogsend.access.guards import Guards
-from hogsend.access.identity_gate import check_identity
+from hogsend.access.identity_gate import NO_IDENTITY, check_identity
 from hogsend.access.limits import RateRule
 from hogsend.access.models import Principal
 from hogsend.errors import HogsendError, InvalidInput, NotAllowed
@@ -30,7 +30,6 @@ EVENTS_PATH = "/v1/events"
 BATCH_PATH = "/v1/events/batch"
 MAX_BATCH = 500
 
-NO_IDENTITY = "email or userId is required"
 _LISTS_OFF = "List membership is not available on this server"
 
 
@@ -135,15 +134,7 @@ class EventsApi:
             raise NotAllowed("Event ingestion is suspended", code="ingest_suspended")
 
     def _event(self, body: EventBody, principal: Principal, *, key: str | None) -> NewEvent:
-        check_identity(
-            principal,
-            user_id=body.user_id,
-            email=body.email,
-            user_token=body.user_token,
-            signer=self.signer,
-            now=self.clock.now(),
-            required=NO_IDENTITY,
-        )
+        check_identity(principal, body, signer=self.signer, now=self.clock.now())
         key = key or body.idempotency_key
         event = to_new_event(
             body,

@@ -13,12 +13,13 @@ from hogsend.db import Executor
 from hogsend.errors import HogsendError
 from hogsend.journeys import store
 from hogsend.kernel.clock import Clock
+from hogsend.kernel.lifetimes import BackgroundLoop
 
 _LONGEST_NAP_SECONDS = 1.0
 _SHORTEST_NAP_SECONDS = 0.01
 
 
-class Timer:
+class Timer(BackgroundLoop):
     """One thread that moves due waits to the outbox, in bulk.
 
     Any number of timers may run: they skip each other's rows. It sleeps until the next wait is
@@ -33,36 +34,19 @@ class Timer:
         clock: Clock,
         limit: int = 1000,
     ) -> None:
+        super().__init__("timer")
         self._db = db
         self._poke = poke
         self._clock = clock
         self._limit = limit
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         self._wake_at = 0.0
 
-    def start(self) -> None:
-        """Begin on a background thread."""
-        self._thread = threading.Thread(target=self._run, name="timer", daemon=True)
-        self._thread.start()
-
     def request_stop(self) -> None:
         """Move nothing after the batch at hand; returns at once."""
-        self._stopping.set()
+        super().request_stop()
         with self._changed:
             self._changed.notify()
-
-    def stop(self, *, timeout: float = 10) -> None:
-        """Finish the batch at hand and stop."""
-        self.request_stop()
-        if self._thread is not None:
-            self._thread.join(timeout=timeout)
-
-    @property
-    def is_alive(self) -> bool:
-        """False once its thread has ended (or was never started)."""
-        return self._thread is not None and self._thread.is_alive()
 
     def expect(self, due_at: datetime) -> None:
         """A wait was opened here: do not sleep past it."""

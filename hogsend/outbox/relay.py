@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ import structlog
 from hogsend.db import Database
 from hogsend.db.errors import DatabaseUnavailable
 from hogsend.errors import HogsendError
+from hogsend.kernel.lifetimes import BackgroundLoop
 from hogsend.outbox import store
 from hogsend.outbox.models import Delivery, Done, Held, OutboxRow, Park, Retry, TopicHandler
 
@@ -22,7 +22,7 @@ _MOST_FAILURES = 12
 """A row that still fails at this hand-over (after about an hour) is poison."""
 
 
-class Relay:
+class Relay(BackgroundLoop):
     """One thread: claim, deliver, note the outcome; sleeps until a NOTIFY or the poll interval.
 
     Any number of relays may run: claims skip each other's rows. A row is delivered at least
@@ -42,35 +42,14 @@ class Relay:
         poll: timedelta = timedelta(seconds=1),
         may_ship: Callable[[], bool] = lambda: True,
     ) -> None:
+        super().__init__("relay")
         self._db = db
         self._may_ship = may_ship
         self._handlers: Mapping[str, TopicHandler] = {h.topic: h for h in handlers}
         self._resubmit = resubmit
         self._limit = claim_limit
         self._poll = poll
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._log = structlog.get_logger()
-
-    def start(self) -> None:
-        """Begin shipping on a background thread."""
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._thread.start()
-
-    def request_stop(self) -> None:
-        """Ship nothing after the batch at hand; returns at once."""
-        self._stopping.set()
-
-    def stop(self, *, timeout: float = 10) -> None:
-        """Finish the batch at hand and stop."""
-        self.request_stop()
-        if self._thread is not None:
-            self._thread.join(timeout=timeout)
-
-    @property
-    def is_alive(self) -> bool:
-        """False once its thread has ended (or was never started)."""
-        return self._thread is not None and self._thread.is_alive()
 
     def drain_once(self) -> int:
         """Claim and deliver one batch; returns the number of rows claimed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hogsend.access.guards import Guards
-from hogsend.access.identity_gate import check_identity
+from hogsend.access.identity_gate import NO_IDENTITY, check_identity
 from hogsend.access.models import Principal
 from hogsend.db import Database
 from hogsend.errors import InvalidInput, NotAllowed
@@ -36,7 +36,6 @@ PREFERENCES_PATH = "/v1/lists/preferences"
 SUBSCRIBE_PATH = "/v1/lists/{list_id}/subscribe"
 UNSUBSCRIBE_PATH = "/v1/lists/{list_id}/unsubscribe"
 
-NO_IDENTITY = "email or userId is required"
 ANONYMOUS_ONLY = "a publishable key reads preferences anonymously only, without a userToken"
 _TAG = "Lists and preferences"
 
@@ -131,15 +130,7 @@ class ListsApi:
         resp.json({"list": found.id, "subscribed": subscribed})
 
     def _check(self, principal: Principal, body: SubscriptionBody) -> None:
-        check_identity(
-            principal,
-            user_id=body.user_id,
-            email=body.email,
-            user_token=body.user_token,
-            signer=self.signer,
-            now=self.clock.now(),
-            required=NO_IDENTITY,
-        )
+        check_identity(principal, body, signer=self.signer, now=self.clock.now())
 
     def _person(self, principal: Principal, body: SubscriptionBody) -> Person:
         external_id = (body.user_id or "").strip() or None
@@ -156,14 +147,7 @@ class ListsApi:
             return True
         if query.user_token is None or query.user_id is None:
             return False
-        check_identity(
-            principal,
-            user_id=query.user_id,
-            email=query.email,
-            user_token=query.user_token,
-            signer=self.signer,
-            now=self.clock.now(),
-        )
+        check_identity(principal, query, signer=self.signer, now=self.clock.now())
         return True
 
     def _read(self, principal: Principal, query: IdentityQuery) -> Preferences:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from hogsend import __version__
 from hogsend.errors import ConfigError, HogsendError
+from hogsend.kernel.lifetimes import Closing
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -184,7 +184,7 @@ class PoolGauges(Protocol):
         ...
 
 
-class MetricsServer:
+class MetricsServer(Closing):
     """Answers scrapes in a thread of its own until closed."""
 
     def __init__(self, metrics: Metrics, *, port: int, address: str = "0.0.0.0") -> None:  # noqa: S104
@@ -210,17 +210,6 @@ class MetricsServer:
             self._server.shutdown()
             self._server.server_close()
         self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def serve_metrics(metrics: Metrics, port: int) -> MetricsServer:

@@ -34,6 +34,7 @@ from hogsend.journeys.runtime.passage import Services
 from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
+from hogsend.kernel.lifetimes import Closing
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 from hogsend.outbox import store as outbox
 from hogsend.preferences.lists import default_answers
@@ -64,7 +65,7 @@ class AdvanceRecord:
     steps: tuple[Step, ...]
 
 
-class World:
+class World(Closing):
     """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
 
     ``timezone`` and ``send_window`` are the defaults of ``ctx.when``; what stops mail is in
@@ -116,12 +117,6 @@ class World:
             wakers=Wakers(poke=lambda: None, expect=lambda due_at: None),
             new_id=uuid7,
         )
-
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the event loop and the watching thread; idempotent."""

@@ -113,3 +113,12 @@ class ProviderDisputed(ProviderUnknown):
 
     default_code = "provider_disputed"
     is_retryable = False
+
+
+def read_retry_after(value: str | None) -> float | None:
+    """Retry-After in seconds, a day at most; the HTTP-date form is used by no vendor here."""
+    try:
+        seconds = float(value) if value is not None else -1.0
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 86_400 else None

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from hogsend.email.attachments import Attachment
 from hogsend.email.policy import TRANSACTIONAL
-from hogsend.email.providers.base import Capabilities, ProviderReceipt, WireMessage
+from hogsend.email.providers.base import (
+    Capabilities,
+    ProviderReceipt,
+    WireMessage,
+    read_retry_after,
+)
 from hogsend.errors import (
     ProviderError,
     ProviderPermanent,
@@ -195,7 +200,7 @@ def _to_error(answer: HttpResponse, fields: JsonObject) -> ProviderError:
         message=fields.get("Message"),
         status=answer.status,
         request_id=answer.headers.get("x-request-id") or answer.headers.get("cf-ray"),
-        retry_after=_read_seconds(answer.headers.get("retry-after")),
+        retry_after=read_retry_after(answer.headers.get("retry-after")),
     )
 
 
@@ -232,11 +237,3 @@ def _classify(status: int, code: int | None) -> type[ProviderError]:
     if status == 413 or code in _THIS_MAIL:
         return ProviderRejected
     return ProviderPermanent
-
-
-def _read_seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value) if value is not None else -1.0
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 86_400 else None

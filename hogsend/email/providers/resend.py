@@ -13,6 +13,7 @@ from hogsend.email.providers.base import (
     ProviderDisputed,
     ProviderReceipt,
     WireMessage,
+    read_retry_after,
 )
 from hogsend.errors import (
     ProviderError,
@@ -184,7 +185,7 @@ def _read_batch(
 def _to_error(answer: HttpResponse, fields: JsonObject) -> ProviderError:
     name = str(fields.get("name") or f"http_{answer.status}")
     kind = _classify(answer.status, name)
-    retry_after = _read_seconds(answer.headers.get("retry-after"))
+    retry_after = read_retry_after(answer.headers.get("retry-after"))
     if name in _QUOTAS:
         retry_after = retry_after or _QUOTA_RETRY_SECONDS
     return kind(
@@ -211,12 +212,3 @@ def _classify(status: int, name: str) -> type[ProviderError]:
     if status in (401, 403, 404, 405) or status < 400 or name in _OUR_FAULT:
         return ProviderPermanent
     return ProviderRejected
-
-
-def _read_seconds(value: str | None) -> float | None:
-    """Retry-After in seconds; the HTTP-date form is not used by this vendor and ignored."""
-    try:
-        seconds = float(value) if value is not None else -1.0
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 86_400 else None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -222,9 +223,8 @@ def test_identity_gate_follows_the_table(
     refusal: tuple[type[Exception], str] | None,
 ) -> None:
     def check() -> None:
-        check_identity(
-            principal, user_id=user_id, email=email, user_token=token, signer=SIGNER, now=NOW
-        )
+        claim = SimpleNamespace(user_id=user_id, email=email, user_token=token)
+        check_identity(principal, claim, signer=SIGNER, now=NOW)
 
     if refusal is None:
         check()
