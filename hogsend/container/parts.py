@@ -120,6 +120,7 @@ def lay(settings: Settings, *, threads: int, mode: str) -> Parts:
             new_id=uuid7,
             conversions=conversions,
             count=metrics.count_event if metrics else None,
+            on_stored=registry.refusal_counter(metrics.count_advance if metrics else None),
         ),
         metrics=metrics,
         tracing=tracing,

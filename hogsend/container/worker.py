@@ -106,6 +106,7 @@ def build_worker(settings: Settings) -> WorkerContainer:
             new_id=uuid7,
             conversions=parts.conversions,
             observe=parts.metrics.count_advance if parts.metrics else None,
+            count_repairs=parts.metrics.count_repairs if parts.metrics else None,
             tracing=parts.tracing,
         )
     )

@@ -50,10 +50,13 @@ class Ingest:
         new_id: Callable[[], UUID],
         conversions: ConversionMatcher | None = None,
         count: Callable[[str], None] | None = None,
+        on_stored: Callable[[NewEvent], None] | None = None,
     ) -> None:
-        """``count`` is told ``created`` or ``duplicate`` for every stored event."""
+        """``count`` is told ``created`` or ``duplicate`` for every event, ``on_stored`` every event
+        that was stored; it must be quick and never raise."""
         self._conversions = conversions
         self._count = count
+        self._on_stored = on_stored
         self._db = db
         self._matcher = matcher
         self._nudge = nudge
@@ -82,7 +85,7 @@ class Ingest:
             raise answer
         if answer.promised:
             self._nudge.poke()
-        self._tell(answer)
+        self._tell(event, answer)
         return answer
 
     def ingest_many(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
@@ -116,12 +119,14 @@ class Ingest:
         answers = [later[i] if i in later else _answer(row[1:]) for i, row in enumerate(rows)]
         for i, answer in enumerate(answers):
             if i not in later and isinstance(answer, Ingested):
-                self._tell(answer)
+                self._tell(events[i], answer)
         return answers
 
-    def _tell(self, answer: Ingested) -> None:
+    def _tell(self, event: NewEvent, answer: Ingested) -> None:
         if self._count is not None:
             self._count("created" if answer.stored else "duplicate")
+        if self._on_stored is not None and answer.stored:
+            self._on_stored(event)
 
     def _one_by_one(self, events: Sequence[NewEvent]) -> list[Ingested | HogsendError]:
         answers: list[Ingested | HogsendError] = []

@@ -41,8 +41,8 @@ class TracedIngest(Ingest):
         finally:
             _started.reset(token)
 
-    def _tell(self, answer: Ingested) -> None:
-        super()._tell(answer)
+    def _tell(self, event: NewEvent, answer: Ingested) -> None:
+        super()._tell(event, answer)
         # A repeated key answers the id of the first event, whose trace has begun already.
         if answer.stored and isinstance(answer.event_id, UUID):
             self._tracing.begin_trace(

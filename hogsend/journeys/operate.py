@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -11,6 +12,8 @@ import structlog
 from hogsend.db import Executor, QueryFile
 from hogsend.db.errors import UniqueViolation
 from hogsend.errors import Conflict, NotFound
+from hogsend.journeys.meta import JourneyDefinition
+from hogsend.kernel.wire_json import JsonValue
 
 _Q = QueryFile(__package__, "operate.sql")
 _STRANDED_AFTER = timedelta(minutes=5)
@@ -19,44 +22,30 @@ _REPAIRS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repairs:
-    """Enrollments that nothing would have moved again.
+    """Enrollments in a state that no row should allow, each repaired.
 
     ``without_wait``: waiting for nothing. ``without_wake``: the wait is over and nobody was told.
-    ``without_work``: active and not in the outbox.
+    ``without_work``: active and not in the outbox. ``of_nobody``: the person was deleted or merged.
+    ``over``: a wait of an enrollment that has ended. ``late`` is no repair: waits that were due an
+    hour ago, because the timers do not keep up.
     """
 
     without_wait: int
     without_wake: int
     without_work: int
+    of_nobody: int
+    over: int
+    late: int
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """How many of each kind were repaired."""
+        return {kind: count for kind, count in asdict(self).items() if kind != "late"}
 
     @property
     def total(self) -> int:
-        """All of them."""
-        return self.without_wait + self.without_wake + self.without_work
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Why somebody did not enter a journey, and how often."""
-
-    journey_id: str
-    reason: str
-    times: int
-    first_at: datetime
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassageRow:
-    """One enrollment of a person."""
-
-    id: UUID
-    journey_id: str
-    status: str
-    node: str
-    created_at: datetime
-    exit_reason: str | None
-    error: str | None
+        """All that were repaired."""
+        return sum(self.by_kind.values())
 
 
 def cancel(db: Executor, state_id: UUID, *, reason: str = "operator") -> None:
@@ -76,71 +65,65 @@ def skip_wait(db: Executor, state_id: UUID) -> str:
     return str(rows[0][0])
 
 
-def resume(db: Executor, state_id: UUID) -> None:
+def resume(
+    db: Executor, state_id: UUID, *, journeys: Mapping[str, JourneyDefinition] | None = None
+) -> None:
     """Try a failed enrollment again, from its last recorded step.
 
-    Raises NotFound, or Conflict when it has not failed or the person has entered again since.
+    ``journeys`` are those of the app, for their exits. Raises NotFound, or Conflict when it has not
+    failed, the person has entered again or did something that ends the journey since, or was
+    deleted.
     """
     try:
-        rows = db.run(_Q["resume_enrollment"], state_id=state_id)
+        (answer,) = db.run(
+            _Q["resume_enrollment"],
+            state_id=state_id,
+            exits=_exits(db, state_id, journeys or {}),
+        )[0]
     except UniqueViolation as error:
         raise Conflict(
             "the person is inside this journey again", hint="cancel that enrollment first"
         ) from error
-    if not rows:
-        raise _refused(db, state_id, "has not failed")
+    if answer is None:
+        return
+    if answer == "deleted":
+        raise Conflict(f"enrollment {state_id} is of somebody who was deleted")
+    if answer.startswith("exit:"):
+        event = answer.removeprefix("exit:")
+        raise Conflict(
+            f"{event!r} came since enrollment {state_id} failed, and ends its journey",
+            hint="the person would have left: there is nothing to resume",
+        )
+    raise _refused(db, state_id, "has not failed")
+
+
+def switch(db: Executor, journey_id: str, *, enabled: bool) -> None:
+    """Let nobody in, or take that back. Those inside go on; a journey that is off in code stays
+    off."""
+    db.run(_Q["switch"], journey_id=journey_id, enabled=enabled)
 
 
 def reconcile(db: Executor, *, older_than: timedelta = _STRANDED_AFTER) -> Repairs:
     """Find and repair enrollments no row would move again. Zero everywhere is the rule."""
     row = db.run(_Q["reconcile"], older_than_seconds=older_than.total_seconds(), limit=_REPAIRS)[0]
-    repairs = Repairs(without_wait=int(row[0]), without_wake=int(row[1]), without_work=int(row[2]))
+    names = ("without_wait", "without_wake", "without_work", "of_nobody", "over", "late")
+    repairs = Repairs(**{name: int(count) for name, count in zip(names, row, strict=True)})
+    log = structlog.get_logger()
     if repairs.total:
-        structlog.get_logger().error(
-            "journey.reconciled",
-            without_wait=repairs.without_wait,
-            without_wake=repairs.without_wake,
-            without_work=repairs.without_work,
+        log.error("journey.reconciled", **repairs.by_kind)
+    if repairs.late:
+        log.error(
+            "journey.waits_late",
+            waits=repairs.late,
+            hint="waits that were due an hour ago are open: is a worker running, and fast enough?",
         )
     return repairs
 
 
-def count_enrollments(db: Executor) -> dict[str, dict[str, int]]:
-    """Enrollments by journey and status."""
-    counts: dict[str, dict[str, int]] = {}
-    for journey_id, status, count in db.run(_Q["count_enrollments"]):
-        counts.setdefault(journey_id, {})[status] = int(count)
-    return counts
-
-
-def list_disabled(db: Executor) -> set[str]:
-    """Journeys an administrator has switched off."""
-    return {journey_id for journey_id, enabled in db.run(_Q["list_overrides"]) if not enabled}
-
-
-def list_refusals(db: Executor, user_id: str, *, journey_id: str | None = None) -> list[Refusal]:
-    """Why this person did not enter, newest first."""
-    rows = db.run(_Q["list_refusals"], user_id=user_id, journey_id=journey_id)
-    return [
-        Refusal(journey_id=r[0], reason=r[1], times=r[2], first_at=r[3], last_at=r[4]) for r in rows
-    ]
-
-
-def list_passages(db: Executor, user_id: str, *, journey_id: str | None = None) -> list[PassageRow]:
-    """This person's enrollments, newest first."""
-    rows = db.run(_Q["list_passages"], user_id=user_id, journey_id=journey_id)
-    return [
-        PassageRow(
-            id=r[0],
-            journey_id=r[1],
-            status=r[2],
-            node=r[3],
-            created_at=r[4],
-            exit_reason=r[5],
-            error=r[6],
-        )
-        for r in rows
-    ]
+def _exits(db: Executor, state_id: UUID, journeys: Mapping[str, JourneyDefinition]) -> JsonValue:
+    rows = db.run(_Q["find_enrollment"], state_id=state_id)
+    definition = journeys.get(rows[0][0]) if rows else None
+    return [] if definition is None else definition.to_spec()["exits"]
 
 
 def _refused(db: Executor, state_id: UUID, problem: str) -> NotFound | Conflict:

@@ -34,22 +34,14 @@ WITH woken AS (
 SELECT label FROM woken
 
 -- name: resume_enrollment
--- An operator gives a failed enrollment another try from where it failed. One row when it was
--- failed; the unique index on live enrollments refuses it while the person is inside again.
-WITH alive AS (
-  UPDATE journey_states s SET status = 'active', attempt = 0, error_message = NULL,
-    failed_at = NULL, ready_at = now(), updated_at = now()
-  WHERE s.id = :state_id AND s.status = 'failed' AND s.deleted_at IS NULL
-  RETURNING s.id, s.journey_id, s.contact_id, s.user_id
-), promised AS (
-  INSERT INTO outbox (topic, subject, ref_id, payload)
-  SELECT 'journey.advance', coalesce(contact_id::text, user_id) || '/' || journey_id, id,
-         jsonb_build_object('journey', journey_id, 'state', id) FROM alive
-), logged AS (
-  INSERT INTO journey_logs (journey_state_id, to_node_id, action, detail)
-  SELECT id, 'start', 'resume', '{"by": "operator"}' FROM alive
-)
-SELECT id FROM alive
+-- Another try from where it failed, or why not; see hogsend.resume_enrollment_v1.
+SELECT hogsend.resume_enrollment_v1(:state_id, CAST(:exits AS jsonb))
+
+-- name: switch
+-- What an administrator wants of a journey.
+INSERT INTO journey_configs AS c (journey_id, enabled) VALUES (:journey_id, :enabled)
+ON CONFLICT (journey_id) DO UPDATE SET enabled = excluded.enabled, updated_at = now()
+RETURNING c.enabled
 
 -- name: find_enrollment
 -- Status and open wait of one enrollment. Index: journey_states_pkey.
@@ -58,30 +50,6 @@ FROM journey_states s LEFT JOIN waits w ON w.state_id = s.id AND w.outcome IS NU
 WHERE s.id = :state_id
 
 -- name: reconcile
--- Repairs enrollments that no row would ever move again; see hogsend.reconcile_journeys_v1.
-SELECT without_wait, without_wake, without_work
-FROM hogsend.reconcile_journeys_v1(:older_than_seconds, :limit)
-
--- name: count_enrollments
--- Journeys by status, for the list. Index: journey_states_journey_idx.
-SELECT journey_id, status, count(*) FROM journey_states WHERE deleted_at IS NULL
-GROUP BY journey_id, status ORDER BY journey_id, status
-
--- name: list_overrides
--- What administrators switched.
-SELECT journey_id, enabled FROM journey_configs
-
--- name: list_refusals
--- Why a person did not enter, newest first; :journey_id NULL is every journey.
-SELECT journey_id, reason, times, first_at, last_at FROM journey_skips
-WHERE user_id = :user_id
-  AND (CAST(:journey_id AS text) IS NULL OR journey_id = CAST(:journey_id AS text))
-ORDER BY last_at DESC LIMIT 100
-
--- name: list_passages
--- A person's enrollments, newest first; :journey_id NULL is every journey.
-SELECT id, journey_id, status, current_node_id, created_at, exit_reason, error_message
-FROM journey_states
-WHERE user_id = :user_id AND deleted_at IS NULL
-  AND (CAST(:journey_id AS text) IS NULL OR journey_id = CAST(:journey_id AS text))
-ORDER BY created_at DESC LIMIT 100
+-- Repairs enrollments that no row would ever move again; see hogsend.reconcile_journeys_v2.
+SELECT without_wait, without_wake, without_work, of_nobody, over, late
+FROM hogsend.reconcile_journeys_v2(:older_than_seconds, :limit)

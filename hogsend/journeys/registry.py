@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 from hogsend.conditions.evaluate import evaluate
 from hogsend.conditions.pattern import EventPattern
 from hogsend.errors import ConfigError
 from hogsend.events.matching import Matches
+from hogsend.events.models import NewEvent
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.kernel.wire_json import JsonValue
 from hogsend.kernel.words import suggest
 
 _NOTHING = Matches()
 _SCALARS = (str, int, float, bool, type(None))
+
+DISABLED: Final = "journey_disabled"
+UNMET: Final = "trigger_conditions_not_met"
+
+
+class CountsOutcome(Protocol):
+    """Told what became of somebody, for metrics."""
+
+    def __call__(self, *, journey: str, outcome: str) -> None: ...
 
 
 class _HasJourneys(Protocol):
@@ -34,9 +44,11 @@ class JourneyRegistry:
         """Raises ConfigError when ``enabled`` names a journey that does not exist."""
         chosen = _choose(app.journeys, enabled)
         self._journeys = {journey_id: app.journeys[journey_id] for journey_id in chosen}
+        self._triggered: dict[str, list[JourneyDefinition]] = defaultdict(list)
         self._starts: dict[str, list[JourneyDefinition]] = defaultdict(list)
         self._exits: dict[str, list[tuple[str, list[EventPattern]]]] = defaultdict(list)
         for definition in self._journeys.values():
+            self._triggered[definition.meta.trigger.event].append(definition)
             if definition.meta.enabled:
                 self._starts[definition.meta.trigger.event].append(definition)
         for definition in app.journeys.values():
@@ -63,7 +75,7 @@ class JourneyRegistry:
         exiting = self._exits.get(event)
         if starting is None and exiting is None:
             return _NOTHING
-        scalars = {k: v for k, v in properties.items() if isinstance(v, _SCALARS)}
+        scalars = scalars_of(properties)
         return Matches(
             starts=tuple(
                 d.meta.id for d in starting or () if evaluate(d.meta.trigger.where, scalars)
@@ -73,6 +85,37 @@ class JourneyRegistry:
                 for journey_id, rules in exiting or ()
             ),
         )
+
+    def refuse(self, event: str, properties: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+        """Journeys that this event triggers and that ``match`` does not start, with the reason.
+
+        No row remembers these refusals: most events of a busy trigger may be such.
+        """
+        triggered = self._triggered.get(event)
+        if triggered is None:
+            return []
+        scalars = scalars_of(properties)
+        return [
+            (d.meta.id, UNMET if d.meta.enabled else DISABLED)
+            for d in triggered
+            if not (d.meta.enabled and evaluate(d.meta.trigger.where, scalars))
+        ]
+
+    def refusal_counter(self, observe: CountsOutcome | None) -> Callable[[NewEvent], None] | None:
+        """What ``Ingest`` tells its events, so that refusals at the door are counted as well."""
+        if observe is None:
+            return None
+
+        def count(event: NewEvent) -> None:
+            for journey, reason in self.refuse(event.name, event.properties):
+                observe(journey=journey, outcome=reason)
+
+        return count
+
+
+def scalars_of(properties: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What triggers see of an event."""
+    return {k: v for k, v in properties.items() if isinstance(v, _SCALARS)}
 
 
 def _choose(

@@ -80,6 +80,7 @@ def build_journeys(
     new_id: Callable[[], UUID],
     conversions: ConversionRegistry,
     observe: AdvanceObserver | None = None,
+    count_repairs: Callable[[str, int], None] | None = None,
     tracing: Tracing | None = None,
 ) -> Journeys:
     """Everything between the outbox and the authors' functions; starts no thread.
@@ -98,6 +99,7 @@ def build_journeys(
         nudge=nudge,
         new_id=new_id,
         conversions=conversions,
+        on_stored=registry.refusal_counter(observe),
     ).ingest
     window = settings.send_window
     watch = LoopWatch(looks_closely=True)
@@ -130,8 +132,12 @@ def build_journeys(
     )
 
     async def reconcile() -> None:
-        await offload.query(operate.reconcile, db)
-        nudge.poke()
+        repairs = await offload.query(operate.reconcile, db)
+        if repairs.total:
+            nudge.poke()
+        if count_repairs is not None:
+            for kind, amount in repairs.by_kind.items():
+                count_repairs(kind, amount)
 
     return Journeys(
         registry=registry,

@@ -42,8 +42,14 @@ class Metrics:
         )
         self._advances = Counter(
             "hogsend_journey_advances_total",
-            "Advances of enrollments, by journey and outcome.",
+            "Advances and refused entries, by journey and outcome.",
             ("journey", "outcome"),
+            registry=registry,
+        )
+        self._repairs = Counter(
+            "hogsend_journey_repairs_total",
+            "Enrollments the reconciler had to repair, by kind; more than none is a fault.",
+            ("kind",),
             registry=registry,
         )
         self._tasks = Histogram(
@@ -78,8 +84,13 @@ class Metrics:
         self._sends.labels(provider=provider, outcome=outcome).inc()
 
     def count_advance(self, *, journey: str, outcome: str) -> None:
-        """``outcome`` is a word such as ``paused``, ``completed``, ``exited``, ``failed``."""
+        """``outcome`` is a word such as ``waiting``, ``completed``, ``exited``, ``failed``, or the
+        reason why somebody was not let in."""
         self._advances.labels(journey=journey, outcome=outcome).inc()
+
+    def count_repairs(self, kind: str, amount: int) -> None:
+        """``kind`` is a field of ``hogsend.journeys.operate.Repairs``."""
+        self._repairs.labels(kind=kind).inc(amount)
 
     def observe_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """``route`` is the template of the path, never the path: its values are unbounded."""

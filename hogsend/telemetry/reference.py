@@ -25,6 +25,7 @@ def render_metrics() -> str:
     metrics.count_event("created")
     metrics.count_send(provider="p", template="t", outcome="sent")
     metrics.count_advance(journey="j", outcome="completed")
+    metrics.count_repairs("over", 1)
     metrics.observe_task(task="t", outcome="ok", seconds=0)
     metrics.observe_request(method="GET", route="/", status=200, seconds=0)
     lines = ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|"]

@@ -8,7 +8,9 @@ _HOME = "hogsend.cli.commands"
 _OPERATE = f"{_HOME}.journeys_operate"
 COMMANDS = {
     "list": (f"{_OPERATE}:list_", "Journeys, and how many people are in which state."),
-    "why-not": (f"{_OPERATE}:why_not", "Why a person did not enter."),
+    "why-not": (f"{_HOME}.journeys_why_not:why_not", "Which guard refused a person, and when."),
+    "disable": (f"{_HOME}.journeys_switch:disable", "Let nobody in any more."),
+    "enable": (f"{_HOME}.journeys_switch:enable", "Take that back."),
     "resume": (f"{_OPERATE}:resume", "Try failed enrollments again."),
     "skip-wait": (f"{_OPERATE}:skip_wait", "End open waits now."),
     "cancel": (f"{_OPERATE}:cancel", "End enrollments."),

@@ -1,9 +1,8 @@
-"""``hogsend journeys list|why-not|resume|skip-wait|cancel``: what operators look at and do."""
+"""``hogsend journeys list|resume|skip-wait|cancel``: what operators look at and do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -27,13 +26,13 @@ _STATUSES = ("active", "waiting", "completed", "exited", "failed", "held_out")
 @pass_line
 def list_(line: CommandLine, *, database_url: str | None, as_json: bool) -> None:
     """List the journeys of HOGSEND_APP and how many people are in which state."""
-    from hogsend.journeys import operate
+    from hogsend.journeys import explain
     from hogsend.journeys.content import load_content
 
     settings = line.settings()
     app = load_content(settings)
     with line.database(database_url) as db:
-        counts, disabled = operate.count_enrollments(db), operate.list_disabled(db)
+        counts, disabled = explain.count_enrollments(db), explain.list_disabled(db)
     rows = [
         {
             "id": journey_id,
@@ -52,51 +51,6 @@ def list_(line: CommandLine, *, database_url: str | None, as_json: bool) -> None
     print_table(head, [list(row.values()) for row in rows])
 
 
-@click.command("why-not", cls=Command)
-@click.argument("user_id")
-@click.option("--journey", "journey_id", help="Only this journey.")
-@database_option
-@json_option
-@pass_line
-def why_not(
-    line: CommandLine,
-    *,
-    user_id: str,
-    journey_id: str | None,
-    database_url: str | None,
-    as_json: bool,
-) -> None:
-    """Say why the person USER_ID did not enter, and where they are or were."""
-    from hogsend.journeys import operate
-
-    with line.database(database_url) as db:
-        refusals = operate.list_refusals(db, user_id, journey_id=journey_id)
-        passages = operate.list_passages(db, user_id, journey_id=journey_id)
-    if as_json:
-        print_json(
-            {
-                "refusals": [asdict(r) for r in refusals],
-                "enrollments": [asdict(p) for p in passages],
-            }
-        )
-        return
-    if not refusals and not passages:
-        click.echo(f"nothing is known of {user_id} here: no journey was triggered for this key")
-        return
-    print_table(
-        ("Journey", "Refused because", "Times", "Last"),
-        [(r.journey_id, r.reason, r.times, r.last_at) for r in refusals],
-    )
-    click.echo()
-    print_table(
-        ("Enrollment", "Journey", "Status", "At", "Entered", "Why"),
-        [
-            (p.id, p.journey_id, p.status, p.node, p.created_at, p.exit_reason or p.error)
-            for p in passages
-        ],
-    )
-
-
 @click.command(cls=Command)
 @click.argument("state_ids", type=click.UUID, nargs=-1, required=True)
 @database_option
@@ -105,10 +59,19 @@ def why_not(
 def resume(
     line: CommandLine, *, state_ids: Sequence[UUID], database_url: str | None, as_json: bool
 ) -> None:
-    """Try failed enrollments STATE_IDS again, each from its last recorded step."""
-    from hogsend.journeys import operate
+    """Try failed enrollments STATE_IDS again, each from its last recorded step.
 
-    _each(line, database_url, state_ids, operate.resume, word="resumed", as_json=as_json)
+    Refused for people who did something since that ends the journey, by HOGSEND_APP.
+    """
+    from hogsend.journeys import operate
+    from hogsend.journeys.content import load_content
+
+    app = load_content(line.settings())
+
+    def again(db: Database, state_id: UUID) -> None:
+        operate.resume(db, state_id, journeys=app.journeys)
+
+    _each(line, database_url, state_ids, again, word="resumed", as_json=as_json)
 
 
 @click.command("skip-wait", cls=Command)

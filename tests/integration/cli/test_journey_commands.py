@@ -71,6 +71,32 @@ def test_why_not_names_the_refusal_and_the_enrollment(line: Cli, world: World) -
     assert "no journey was triggered" in nobody
 
 
+def test_why_not_explains_what_left_no_trace(line: Cli, world: World) -> None:
+    asked = line.run_json("journeys", "why-not", "nobody", "--journey", "welcome")
+    wrong = line.run("journeys", "why-not", "ada", "--journey", "wellcome")
+
+    assert [r["reason"] for r in asked["refusals"]] == ["never_triggered"]
+    assert wrong.exit_code == 1
+    assert "did you mean 'welcome'?" in wrong.stderr
+
+
+def test_why_not_takes_an_address(line: Cli, world: World) -> None:
+    assert "already_entered_once" in line.run("journeys", "why-not", "ada@people.test").stdout
+
+
+def test_disable_and_enable_are_the_administrators_switch(line: Cli, world: World) -> None:
+    off = line.run("journeys", "disable", "welcome")
+    world.send("user.signed_up", "bob")
+
+    assert (off.exit_code, off.stdout) == (0, "disabled welcome\n")
+    assert world.pump() == {"journey_disabled_by_admin": 1}
+    assert line.run_json("journeys", "list")[0]["state"] == "off by admin"
+    on = line.run_json("journeys", "enable", "welcome")
+    assert on == {"journeys": ["welcome"], "enabled": True, "offInCode": []}
+    assert line.run_json("journeys", "list")[0]["state"] == "on"
+    assert "did you mean 'welcome'?" in line.run("journeys", "disable", "wellcome").stderr
+
+
 def test_skip_wait_moves_on_and_cancel_ends(line: Cli, world: World) -> None:
     state = str(state_id(world.database))
 

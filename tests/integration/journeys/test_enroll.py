@@ -8,13 +8,16 @@ import pytest
 from hogsend.conditions.builder import prop
 from hogsend.conditions.pattern import on
 from hogsend.db import Database, Query
+from hogsend.events.ingest import Ingest
+from hogsend.events.models import NewEvent
 from hogsend.journeys.holdout import is_held_out
 from hogsend.journeys.meta import Entry, Holdout
 from hogsend.kernel.hashing import bucket_of
+from hogsend.kernel.ids import uuid7
 from hogsend.kernel.wire_json import dumps
 from tests.integration.journeys.conftest import MakeWorld
 from tests.integration.journeys.content import napper, sleeper
-from tests.integration.journeys.world import World
+from tests.integration.journeys.world import Silent, World
 
 pytestmark = pytest.mark.integration
 
@@ -65,10 +68,12 @@ def test_enroll_batch_of_pauses_is_two_statements(make_world: MakeWorld) -> None
     assert world.states() == {"waiting": 20}
 
 
-@pytest.mark.parametrize("status", ["completed", "failed", "exited", "held_out"])
+@pytest.mark.parametrize("status", ["completed", "failed", "exited", "held_out", "deleted"])
 def test_entry_once_counts_every_earlier_row(make_world: MakeWorld, status: str) -> None:
     world = make_world(napper(entry=Entry.once()))
-    enter_before(world, status)
+    enter_before(world, "completed" if status == "deleted" else status)
+    if status == "deleted":
+        world.sql("UPDATE journey_states SET deleted_at = now()")
 
     world.send("start")
 
@@ -320,3 +325,24 @@ def test_bucket_in_the_database_is_the_frozen_one(
 
     assert database.run(query, text=text) == [(bucket,)]
     assert bucket_of(text) == bucket
+
+
+def test_refusals_at_the_door_are_counted_for_stored_events_only(
+    make_world: MakeWorld, database: Database
+) -> None:
+    world = make_world(napper(trigger=on("start").where(prop("seats") >= 2)))
+    counted: list[tuple[str, str]] = []
+    counter = world.registry.refusal_counter(
+        lambda *, journey, outcome: counted.append((journey, outcome))
+    )
+    ingest = Ingest(
+        db=database, matcher=world.registry, nudge=Silent(), new_id=uuid7, on_stored=counter
+    )
+    event = NewEvent(name="start", external_id="ada", properties={"seats": 1}, idempotency_key="k")
+
+    ingest.ingest(event)
+    ingest.ingest(event)
+    ingest.ingest_many([NewEvent(name="start", external_id="bob"), event])
+    ingest.ingest(NewEvent(name="start", external_id="eve", properties={"seats": 2}))
+
+    assert counted == [("napper", "trigger_conditions_not_met")] * 2

@@ -4,12 +4,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from hogsend.app import App
+from hogsend.conditions.builder import prop
 from hogsend.conditions.pattern import on
 from hogsend.email.models import SendRequest
 from hogsend.errors import Conflict, NotFound
-from hogsend.journeys import operate
+from hogsend.events.models import NewEvent
+from hogsend.journeys import explain, operate
 from hogsend.journeys.holdout import is_held_out
 from hogsend.journeys.meta import Entry, Holdout
 from hogsend.journeys.runtime.context import JourneyContext
@@ -130,17 +133,190 @@ def test_reconcile_repairs_what_no_row_would_move_again(
     assert world.mailer.delivered == ["question", "got-nothing"]
 
 
+def test_reconcile_removes_waits_of_what_is_over(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    world.sql("UPDATE journey_states SET status = 'completed', completed_at = now()")
+
+    repairs = operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert (repairs.over, repairs.total, world.count("waits")) == (1, 1, 0)
+
+
+def test_reconcile_ends_the_enrollment_of_a_person_who_is_deleted(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    world.sql("UPDATE contacts SET deleted_at = now() - interval '1 s'")
+
+    repairs = operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert (repairs.of_nobody, repairs.total) == (1, 1)
+    assert world.state("status, exit_reason") == ("exited", "contact_deleted")
+    assert (world.count("waits"), world.count("outbox")) == (0, 0)
+
+
+def test_reconcile_gives_the_enrollment_of_a_merged_person_to_the_survivor(
+    make_world: MakeWorld,
+) -> None:
+    world = waiting(make_world)
+    heir = world.send("seen", "bob").contact_id
+    world.sql(
+        "UPDATE contacts SET deleted_at = now() - interval '1 s', merged_into = :heir"
+        " WHERE id <> :heir",
+        heir=heir,
+    )
+
+    repairs = operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert (repairs.of_nobody, repairs.total) == (1, 1)
+    world.send("answered", "bob", word="mine")
+    assert world.pump() == {"completed": 1}
+
+
+def test_reconcile_keeps_what_arrived_meanwhile(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    world.sql("DELETE FROM waits")
+    world.send("answered", word="lost")  # nobody waits as far as ingest can see
+
+    operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert world.pump() == {"waiting": 1, "completed": 1}
+    assert world.mailer.delivered == ["question", "got-lost"]
+
+
+def test_reconcile_tells_of_waits_that_no_timer_moves(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+    world.sql("UPDATE waits SET due_at = now() - interval '61 minutes'")
+
+    with capture_logs() as logs:
+        repairs = operate.reconcile(world.database, older_than=timedelta(0))
+
+    assert (repairs.late, repairs.total) == (1, 0)
+    assert [entry["event"] for entry in logs] == ["journey.waits_late"]
+
+
+def failed(make_world: MakeWorld) -> World:
+    """Ada's journey failed at its first line, and could go on now."""
+    world = make_world(asker(exit_on=[on("stop").where(prop("hard") == True)]), attempts=1)  # noqa: E712
+    broken = [True]
+
+    def refuse(_: SendRequest) -> None:
+        if broken:
+            broken.clear()
+            raise RuntimeError("no")
+
+    world.mailer.effects["question"] = refuse
+    world.send("start")
+    assert world.pump() == {"failed": 1}
+    return world
+
+
+def test_resume_counts_what_arrived_while_it_had_failed(make_world: MakeWorld) -> None:
+    world = failed(make_world)
+    (state,) = state_ids(world)
+    world.send("answered", word="meanwhile")
+
+    operate.resume(world.database, state, journeys=world.app.journeys)
+
+    assert world.pump() == {"waiting": 1, "completed": 1}
+    assert world.mailer.delivered == ["question", "got-meanwhile"]
+
+
+def test_resume_is_refused_when_an_exit_came_since(make_world: MakeWorld) -> None:
+    world = failed(make_world)
+    (state,) = state_ids(world)
+    world.send("stop", hard=False)
+    world.send("stop", "bob", hard=True)
+    world.send("stop", hard=True)
+
+    with pytest.raises(Conflict, match="'stop' came since"):
+        operate.resume(world.database, state, journeys=world.app.journeys)
+
+    assert world.states() == {"failed": 1}
+
+
+def test_resume_is_refused_for_a_person_who_was_deleted(make_world: MakeWorld) -> None:
+    world = failed(make_world)
+    (state,) = state_ids(world)
+    world.sql("SELECT * FROM hogsend.delete_contacts_v1(ARRAY(SELECT id FROM contacts))")
+
+    with pytest.raises(Conflict, match="who was deleted"):
+        operate.resume(world.database, state)
+    with pytest.raises(NotFound):
+        operate.resume(world.database, uuid4())
+
+
+def test_switch_lets_nobody_in_and_those_inside_go_on(make_world: MakeWorld) -> None:
+    world = waiting(make_world)
+
+    operate.switch(world.database, "asker", enabled=False)
+    world.send("start", "bob")
+    world.send("answered", word="yes")
+
+    assert world.pump() == {"journey_disabled_by_admin": 1, "completed": 1}
+    operate.switch(world.database, "asker", enabled=True)
+    world.send("start", "bob")
+    assert world.pump() == {"waiting": 1}
+
+
+def test_refusals_are_found_under_every_key_of_the_person(make_world: MakeWorld) -> None:
+    world = make_world(napper(entry=Entry.once()))
+    for name in ("start", "start"):
+        world.ingest.ingest(NewEvent(name=name, email="ada@people.test"))
+        world.pump()
+    world.send("seen")  # her address gets a user id
+
+    for key in ("ada", "Ada@people.test"):
+        person = explain.find_person(world.database, key)
+        assert [r.reason for r in explain.list_refusals(world.database, person)] == [
+            "already_entered_once"
+        ]
+        assert len(explain.list_passages(world.database, person)) == 1
+    stranger = explain.find_person(world.database, "bob")
+    assert explain.list_refusals(world.database, stranger) == []
+
+
+def test_refusals_at_the_door_are_found_from_the_events(make_world: MakeWorld) -> None:
+    app = App("door")
+
+    async def run(user: JourneyUser, ctx: JourneyContext) -> None:
+        return None
+
+    app.journey(id="big", name="b", trigger=on("start").where(prop("seats") >= 5))(run)
+    app.journey(id="off", name="o", trigger=on("start"), enabled=False)(run)
+    app.journey(id="elsewhere", name="e", trigger=on("start"))(run)
+    app.journey(id="other", name="o", trigger=on("never"))(run)
+    world = make_world(app)
+    for seats in (1, 2, 7):
+        world.send("start", seats=seats)
+
+    found = explain.list_unheard(
+        world.database,
+        explain.find_person(world.database, "ada"),
+        app.journeys.values(),
+        runs_here=lambda name: name != "elsewhere",
+    )
+
+    assert [(r.journey_id, r.reason, r.times) for r in found] == [
+        ("big", "trigger_conditions_not_met", 2),
+        ("off", "journey_disabled", 3),
+        ("elsewhere", "journey_does_not_run_here", 3),
+        ("other", "never_triggered", 0),
+    ]
+    times = world.sql("SELECT received_at FROM user_events ORDER BY received_at")
+    assert (found[0].first_at, found[0].last_at) == (times[0][0], times[1][0])
+
+
 def test_lists_tell_who_is_inside_and_who_did_not_enter(make_world: MakeWorld) -> None:
     world = waiting(make_world)
     world.send("start")
     world.pump()
     world.sql("INSERT INTO journey_configs (journey_id, enabled) VALUES ('asker', false)")
 
-    (refusal,) = operate.list_refusals(world.database, "ada", journey_id="asker")
-    (passage,) = operate.list_passages(world.database, "ada")
+    ada = explain.find_person(world.database, "ada")
+    (refusal,) = explain.list_refusals(world.database, ada, journey_id="asker")
+    (passage,) = explain.list_passages(world.database, ada)
 
-    assert operate.count_enrollments(world.database) == {"asker": {"waiting": 1}}
-    assert operate.list_disabled(world.database) == {"asker"}
+    assert explain.count_enrollments(world.database) == {"asker": {"waiting": 1}}
+    assert explain.list_disabled(world.database) == {"asker"}
     assert (refusal.reason, refusal.times) == ("already_active", 1)
     assert (passage.journey_id, passage.status, passage.node) == ("asker", "waiting", "answer")
 

@@ -5,6 +5,7 @@ import pytest
 from hogsend import App, on, prop
 from hogsend.errors import ConfigError
 from hogsend.events.matching import Matches
+from hogsend.events.models import NewEvent
 from hogsend.journeys.registry import JourneyRegistry
 
 
@@ -33,6 +34,30 @@ def test_match_starts_every_enabled_journey_whose_conditions_hold() -> None:
     assert registry.match("signed.up", {"plan": "pro"}).starts == ("pro", "any")
     assert registry.match("signed.up", {"plan": "free"}).starts == ("any",)
     assert registry.match("Signed.up", {}) == Matches()
+
+
+def test_refuse_names_the_first_guard_of_everybody_match_does_not_start() -> None:
+    registry = JourneyRegistry(app_of_three(), None)
+    counted: list[tuple[str, str]] = []
+    count = registry.refusal_counter(lambda *, journey, outcome: counted.append((journey, outcome)))
+
+    assert registry.refuse("signed.up", {"plan": "pro"}) == [("off", "journey_disabled")]
+    assert registry.refuse("left", {}) == []
+    assert count is not None
+    count(NewEvent(name="signed.up", external_id="u", properties={"plan": "free"}))
+    assert counted == [("pro", "trigger_conditions_not_met"), ("off", "journey_disabled")]
+    assert registry.refusal_counter(None) is None
+
+
+def test_match_exit_sees_nested_properties() -> None:
+    app = App(__name__)
+    app.journey(id="a", name="A", trigger=on("x"), exit_on=[on("y").where(prop("box").exists())])(
+        run
+    )
+    registry = JourneyRegistry(app, None)
+
+    assert registry.match("y", {"box": {"a": 1}}).exits == (("a", True),)
+    assert registry.match("y", {}).exits == (("a", False),)
 
 
 def test_match_trigger_does_not_see_nested_properties() -> None:
