@@ -66,5 +66,5 @@ def test_history_played_in_memory_and_on_postgresql_ends_the_same(
         assert in_memory == real.states(user_id)
         skips = Counter((journey_id, reason) for journey_id, _, reason in world.memory.skips)
         assert skips == real.skips(user_id)
-        sent = [m.template for m in real.mailbox if m.user_id == user_id]
+        sent = [m.request.template for m in real.mails]
         assert [m.template for m in world.mailbox] == sent
