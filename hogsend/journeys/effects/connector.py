@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hogsend.journeys.effects.keys import site_of, step_key
+from hogsend.journeys.effects.keys import find_effect, site_of, step_key
 from hogsend.journeys.models import Enrollment
 from hogsend.journeys.runtime.calls import asked
 from hogsend.journeys.runtime.passage import Passage
@@ -62,7 +62,7 @@ class ConnectorHandle:
         what = f"{self._name}:{action}"
         site = site_of(passage, label, what)
         key = step_key(passage, "connector", site, what)
-        step = passage.find(key)
+        step = find_effect(passage, "connector", key, what)
         if step is None:
             connector = self._find(action)
             step = passage.keep(

@@ -8,7 +8,7 @@ from typing import NoReturn, cast
 from uuid import UUID
 
 from hogsend.email.models import SendRequest, SendResult, SendStatus
-from hogsend.journeys.effects.keys import site_of, step_key
+from hogsend.journeys.effects.keys import find_effect, site_of, step_key
 from hogsend.journeys.models import NewWait, WaitKind
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
@@ -40,7 +40,7 @@ async def send_email(
     site = site_of(passage, label, template)
     key = step_key(passage, "send", site, template)
     deferral = _pass_deferrals(passage, f"{site}:{template}")
-    recorded = passage.find(key)
+    recorded = find_effect(passage, "send", key, template)
     if recorded is not None:
         return _from_json(cast(JsonObject, recorded.value))
     address = to or passage.enrollment.user_email

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import cast
 
 from hogsend.events.models import NewEvent
-from hogsend.journeys.effects.keys import site_of, step_key
+from hogsend.journeys.effects.keys import find_effect, site_of, step_key
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
 from hogsend.journeys.runtime.stored import as_stored
@@ -35,7 +35,7 @@ async def trigger(
         raise JourneyError("ctx.trigger needs the name of an event")
     site = site_of(passage, label, event)
     key = step_key(passage, "trigger", site, event)
-    if passage.find(key) is not None:
+    if find_effect(passage, "trigger", key, event) is not None:
         return
     services, enrollment = passage.services, passage.enrollment
     if services.ingest is None:

@@ -23,6 +23,7 @@ class Journal:
         self._uses: Counter[str] = Counter()
         self._given_out: set[str] = set()
         self._visited: set[str] = set()
+        self._adopted: set[str] = set()
         self._given: str | None = None
         if wait is not None and wait.key not in self._steps:
             self._given = wait.key
@@ -55,13 +56,25 @@ class Journal:
                 return key
 
     def is_used(self, key: str) -> bool:
-        """True when this replay has come past the key already."""
-        return key in self._visited
+        """True when this replay has come past the key already, under its own name."""
+        return key in self._visited and key not in self._adopted
 
     def find(self, key: str) -> Step | None:
         """The recorded step; marks the key as passed."""
         self._visited.add(key)
         return self._steps.get(key)
+
+    def adopt(self, key: str) -> Step | None:
+        """The recorded step of an effect that has another name by now; None when it was used."""
+        step = self._steps.get(key)
+        if step is None or key in self._visited:
+            return None
+        self._adopted.add(key)
+        return self.find(key)
+
+    def labels(self, *kinds: str) -> Iterator[str]:
+        """Labels of the recorded waits, checkpoints and such."""
+        return (k.partition(":")[2] for k, s in self._steps.items() if k.partition(":")[0] in kinds)
 
     def peek(self, key: str) -> Step | None:
         """The recorded step, without coming past it."""

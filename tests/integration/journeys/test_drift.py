@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from hogsend.app import App
 from hogsend.conditions.pattern import on
+from hogsend.email.models import SendRequest
 from hogsend.journeys.runtime.context import JourneyContext
 from hogsend.journeys.runtime.user import JourneyUser
 from tests.integration.journeys.conftest import MakeWorld
@@ -156,3 +157,90 @@ def test_code_that_decides_by_chance_is_told_so(make_world: MakeWorld) -> None:
     (entry,) = [entry for entry in logs if entry["event"] == "journey.drift"]
     assert "it decides by something that is not recorded" in entry["error"]
     assert entry["place"].startswith(__file__)
+
+
+def moved(*, early: bool = False) -> App:
+    """A checkpoint and a wait came before what has happened already, under other names then."""
+    app = App("moved")
+
+    @app.journey(id="changing", name="c", trigger=on("start"))
+    async def run(user: JourneyUser, ctx: JourneyContext) -> None:
+        if early:
+            await ctx.send_email("first", label="early")
+        else:
+            await ctx.checkpoint("intro")
+        await ctx.send_email("first")
+        await ctx.trigger("told")
+        await ctx.sleep(HOUR, label="nap")
+        await ctx.checkpoint("rested")
+        await ctx.send_email("second")
+        await ctx.sleep(HOUR, label="another")
+        await ctx.send_email("first", label="reminder")
+
+    return app
+
+
+def teller() -> App:
+    app = App("teller")
+
+    @app.journey(id="changing", name="c", trigger=on("start"))
+    async def run(user: JourneyUser, ctx: JourneyContext) -> None:
+        await ctx.send_email("first")
+        await ctx.trigger("told")
+        await ctx.sleep(HOUR, label="nap")
+        await ctx.send_email("second")
+
+    return app
+
+
+def count_told(world: World) -> int:
+    return int(world.sql("SELECT count(*) FROM user_events WHERE event = 'told'")[0][0])
+
+
+def test_checkpoint_put_before_a_mail_does_not_send_it_again(make_world: MakeWorld) -> None:
+    before = make_world(teller())
+    before.send("start")
+    before.pump()
+    world = make_world(moved())
+    world.let_time_pass()
+
+    assert world.pump() == {"waiting": 1}
+    assert world.mailer.delivered == ["second"]
+    assert count_told(world) == 1
+    world.let_time_pass()
+    assert world.pump() == {"completed": 1}
+    assert world.mailer.delivered == ["second", "first"]  # a mail of its own: the reminder
+
+
+def test_mail_that_comes_twice_in_the_new_code_takes_the_old_one_for_the_first(
+    make_world: MakeWorld,
+) -> None:
+    before = make_world(teller())
+    before.send("start")
+    before.pump()
+    world = make_world(moved(early=True))
+    world.let_time_pass()
+
+    assert world.pump() == {"waiting": 1}
+    assert world.mailer.delivered == ["second"]
+    assert count_told(world) == 1
+
+
+def test_moved_mail_is_not_sent_again_after_a_crash(make_world: MakeWorld) -> None:
+    before = make_world(teller())
+    before.send("start")
+    before.pump()
+    world = make_world(moved(), attempts=5)
+    errors = [RuntimeError("no")]
+
+    def fail(_: SendRequest) -> None:
+        if errors:
+            raise errors.pop()
+
+    world.mailer.effects["second"] = fail
+    world.let_time_pass()
+    assert world.pump() == {"retry": 1}
+    world.let_time_pass()
+
+    assert world.pump() == {"waiting": 1}
+    assert world.mailer.delivered == ["second"]
