@@ -61,6 +61,10 @@ def build_mailer(parts: Parts) -> Mailer:
     check_categories(
         [templates.get_definition(key) for key in templates.keys()],  # noqa: SIM118
         _category_book(parts, lists),
+        journeys=[
+            (journey_id, parts.app.journeys[journey_id].meta.category)
+            for journey_id in parts.registry.ids
+        ],
     )
     return mailer
 

@@ -1,4 +1,4 @@
-"""Categories of templates, checked before the first mail: an unknown one would count as allowed."""
+"""Categories of mail, checked before the first mail: an unknown one would count as allowed."""
 
 from __future__ import annotations
 
@@ -44,24 +44,33 @@ class CategoryBook:
         return self._kinds.get(category, "unknown")
 
 
-def check_categories(templates: Iterable[TemplateDefinition], book: CategoryBook) -> None:
-    """Raises ConfigError naming every template whose category must not be used.
+def check_categories(
+    templates: Iterable[TemplateDefinition],
+    book: CategoryBook,
+    *,
+    journeys: Iterable[tuple[str, str | None]] = (),
+) -> None:
+    """Raises ConfigError naming every template and journey whose category must not be used.
 
-    A list that ENABLED_LISTS leaves out and nobody had to join is only warned about.
+    ``journeys`` are ids with the category of their mail. A list that ENABLED_LISTS leaves out and
+    nobody had to join is only warned about; from one that people must join, everybody would get
+    mail.
     """
+    uses = [
+        *(("template", template.key, template.category) for template in templates),
+        *(("journey", journey_id, category) for journey_id, category in journeys),
+    ]
     problems: list[str] = []
-    for template in templates:
-        if template.category is None:
-            continue
-        kind = book.kind_of(template.category)
+    for what, name, category in uses:
+        kind = "builtin" if category is None else book.kind_of(category)
         if kind == "disabled_opt_out":
             structlog.get_logger().warning(
-                "templates.category_disabled", template=template.key, category=template.category
+                "content.category_disabled", **{what: name}, category=category
             )
         elif kind in _REFUSED:
-            problems.append(f"{template.key}: {template.category!r} {_REFUSED[kind]}")
+            problems.append(f"{what} {name}: {category!r} {_REFUSED[kind]}")
     if problems:
         raise ConfigError(
-            f"templates have categories that do not exist here: {'; '.join(problems)}",
+            f"the content has categories that do not exist here: {'; '.join(problems)}",
             hint="declare the list with app.list(...), or correct the category",
         )

@@ -16,6 +16,7 @@ from hogsend.kernel.words import suggest
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _FIELDS = {field.name for field in dataclasses.fields(JourneyMeta)}
 _REQUIRED = ("id", "name", "trigger")
+_ENTRY_KINDS = ("once", "once_per_period", "unlimited")
 _LONGEST_LABEL = 64
 _MOST_HELD_OUT = 50
 
@@ -93,14 +94,20 @@ def _rules(fields: Mapping[str, Any]) -> list[str]:
         problems.append("enabled must be True or False")
     if fields.get("on_drift", "continue") not in get_args(OnDrift):
         problems.append(f"on_drift must be one of {', '.join(get_args(OnDrift))}")
-    entry = fields.get("entry")
-    if entry is not None and not isinstance(entry, Entry):
-        problems.append("entry must be Entry.once(), Entry.once_per(...) or Entry.unlimited()")
-    elif entry is not None and entry.kind == "once_per_period":
-        problems += _duration("the period of entry", entry.period)
+    problems += _entry(fields.get("entry"))
     if fields.get("min_gap") is not None:
         problems += _duration("min_gap", fields["min_gap"], hint="leave it out for no gap")
     return problems + _holdout(fields.get("holdout"))
+
+
+def _entry(entry: object) -> list[str]:
+    if entry is None:
+        return []
+    if not isinstance(entry, Entry) or entry.kind not in _ENTRY_KINDS:
+        return ["entry must be Entry.once(), Entry.once_per(...) or Entry.unlimited()"]
+    if entry.kind == "once_per_period":
+        return _duration("the period of entry", entry.period)
+    return [] if entry.period is None else ["only Entry.once_per(...) has a period"]
 
 
 def _duration(what: str, value: object, *, hint: str | None = None) -> list[str]:
@@ -123,4 +130,7 @@ def _holdout(holdout: object) -> list[str]:
         return ["the percent of holdout must be a number"]
     if not 0 <= percent <= _MOST_HELD_OUT:
         return [f"the percent of holdout must be between 0 and {_MOST_HELD_OUT}"]
+    salt: object = holdout.salt
+    if salt is not None and (not isinstance(salt, str) or not salt.strip()):
+        return ["the salt of holdout must be a text that is not empty"]
     return []

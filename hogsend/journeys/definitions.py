@@ -11,7 +11,7 @@ from typing import TypeVar, Unpack
 
 from hogsend.errors import ConfigError
 from hogsend.journeys.checks import check_fields, check_function
-from hogsend.journeys.meta import JourneyDefinition, JourneyFields, RunFunction
+from hogsend.journeys.meta import JourneyDefinition, JourneyFields, JourneyMeta, RunFunction
 from hogsend.journeys.version import hash_of
 
 FunctionT = TypeVar("FunctionT", bound=RunFunction)
@@ -37,6 +37,7 @@ class JourneyDefinitions:
     def __init__(self) -> None:
         self._journeys: dict[str, JourneyDefinition] = {}
         self._problems: list[Problem] = []
+        self._claimed: dict[str, tuple[str, str]] = {}
 
     @property
     def journeys(self) -> Mapping[str, JourneyDefinition]:
@@ -79,18 +80,20 @@ class JourneyDefinitions:
         name = f"journey {fields.get('id') or getattr(function, '__name__', '?')!r}"
         if isinstance(meta, list):
             problems = [*meta, *problems]
-        else:
-            # Engines ignore the case of a task's name.
-            taken = next(
-                (j for k, j in self._journeys.items() if k.lower() == meta.id.lower()), None
+        problems += self._claim(fields.get("id"), place)
+        if isinstance(meta, JourneyMeta) and not problems:
+            self._journeys[meta.id] = JourneyDefinition(
+                meta=meta, run=function, place=place, version_hash=hash_of(meta, function)
             )
-            if taken is not None:
-                problems.append(f"the id is taken by {taken.meta.id!r} at {taken.place}")
-            if not problems:
-                self._journeys[meta.id] = JourneyDefinition(
-                    meta=meta, run=function, place=place, version_hash=hash_of(meta, function)
-                )
         self._problems += [Problem(place=place, message=f"{name}: {p}") for p in problems]
+
+    def _claim(self, journey_id: object, place: str) -> list[str]:
+        """An id belongs to whoever names it first, also when something else is wrong there."""
+        if not isinstance(journey_id, str):
+            return []
+        # Engines ignore the case of a task's name.
+        taken = self._claimed.setdefault(journey_id.lower(), mine := (journey_id, place))
+        return [] if taken is mine else [f"the id is taken by {taken[0]!r} at {taken[1]}"]
 
 
 def place_of(function: object) -> str:

@@ -27,3 +27,15 @@ def test_categories_that_may_be_used(category: str | None) -> None:
 def test_categories_that_stop_the_process(category: str) -> None:
     with pytest.raises(ConfigError, match=f"t: '{category}'"):
         check_categories([template("news"), template(category)], BOOK)
+
+
+def test_journey_in_a_list_that_is_left_out_is_refused_when_people_must_join() -> None:
+    journeys = [("a", None), ("b", "news"), ("c", "tips"), ("d", "beta"), ("e", "nwes")]
+
+    with pytest.raises(ConfigError) as caught:
+        check_categories([], BOOK, journeys=journeys)
+
+    problems = str(caught.value).partition(": ")[2]
+    assert "journey d: 'beta' is a list people must join" in problems
+    assert "journey e: 'nwes' is neither" in problems
+    assert problems.count("journey ") == 2

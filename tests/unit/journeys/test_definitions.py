@@ -45,6 +45,12 @@ def test_declaration_has_the_defaults_of_the_contract() -> None:
         ({"exit_on": on("x")}, "exit_on must be a list"),
         ({"exit_on": ["x"]}, "every entry of exit_on"),
         ({"entry": "once"}, "entry must be Entry.once()"),
+        ({"entry": Entry("sometimes")}, "entry must be Entry.once()"),  # type: ignore[arg-type]
+        ({"entry": Entry("once", timedelta(1))}, "only Entry.once_per(...) has a period"),
+        ({"holdout": Holdout(percent=float("nan"))}, "between 0 and 50"),
+        ({"holdout": Holdout(percent=True)}, "must be a number"),
+        ({"holdout": Holdout(percent=5, salt=" ")}, "the salt of holdout must be a text"),
+        ({"holdout": Holdout(percent=5, salt=7)}, "the salt of holdout must be a text"),  # type: ignore[arg-type]
         ({"entry": Entry.once_per(timedelta(0))}, "the period of entry must be longer than zero"),
         ({"entry": Entry.once_per(7)}, "the period of entry must be a timedelta"),  # type: ignore[arg-type]
         ({"min_gap": timedelta(0)}, "min_gap must be longer than zero; leave it out"),
@@ -79,6 +85,17 @@ def test_app_reports_every_problem_together_with_file_and_line() -> None:
     ]  # fmt: skip
     assert list(app.journeys) == ["ok"]
     assert "the id is taken by 'ok' at" in lines[2]
+
+
+def test_id_of_a_journey_that_is_wrong_is_taken_all_the_same() -> None:
+    app = App(__name__)
+
+    app.journey(id="same", name="", trigger=on("x"))(run)
+    app.journey(id="same", name="Same", trigger=on("x"))(run)
+
+    assert [p.message.partition(": ")[2].partition(" at ")[0] for p in app.problems] == [
+        "name must be a text that is not empty", "the id is taken by 'same'",
+    ]  # fmt: skip
 
 
 def test_journey_must_be_an_async_function_of_two_arguments() -> None:
