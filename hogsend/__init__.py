@@ -12,15 +12,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hogsend.app import App
     from hogsend.conditions.builder import event, mail, on, prop
+    from hogsend.journeys.effects.connector import ConnectorCall
     from hogsend.journeys.meta import Entry, Holdout
+    from hogsend.journeys.runtime.context import JourneyContext
+    from hogsend.journeys.runtime.user import JourneyUser
 
 __version__ = "0.1.0"
-__all__ = ["App", "Entry", "Holdout", "__version__", "event", "mail", "on", "prop"]
+__all__ = [
+    "App",
+    "ConnectorCall",
+    "Entry",
+    "Holdout",
+    "JourneyContext",
+    "JourneyUser",
+    "__version__",
+    "event",
+    "mail",
+    "on",
+    "prop",
+]
 
 _HOMES = {
     "App": "hogsend.app",
+    "ConnectorCall": "hogsend.journeys.effects.connector",
     "Entry": "hogsend.journeys.meta",
     "Holdout": "hogsend.journeys.meta",
+    "JourneyContext": "hogsend.journeys.runtime.context",
+    "JourneyUser": "hogsend.journeys.runtime.user",
     "event": "hogsend.conditions.builder",
     "mail": "hogsend.conditions.builder",
     "on": "hogsend.conditions.builder",

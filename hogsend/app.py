@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias, Unpack
 
 from hogsend.conversions.checks import check_fields as check_conversion
 from hogsend.conversions.definitions import ConversionDefinition, ConversionFields, in_force
 from hogsend.journeys.definitions import JourneyDefinitions, Problem, caller_directory, caller_place
+from hogsend.journeys.effects.functions import Action, FunctionConnector, check_connector
 from hogsend.kernel.words import suggest
 from hogsend.preferences.lists import ListDefinition, problems_of
 
@@ -29,6 +31,7 @@ class App(JourneyDefinitions):
         self._templates = None if templates is None else Path(templates)
         self._lists: dict[str, ListDefinition] = {}
         self._conversions: dict[str, ConversionDefinition] = {}
+        self._connectors: dict[str, FunctionConnector] = {}
 
     @property
     def lists(self) -> tuple[ListDefinition, ...]:
@@ -83,6 +86,28 @@ class App(JourneyDefinitions):
             found = ["the id is taken"]
         place, name = caller_place(), f"conversion {fields.get('id')!r}"
         self._problems += [Problem(place=place, message=f"{name}: {p}") for p in found]
+
+    @property
+    def connectors(self) -> Mapping[str, FunctionConnector]:
+        """Every well-defined connector by name."""
+        return self._connectors
+
+    def connector(self, name: str, **actions: Action) -> None:
+        """Declare something outside that journeys can tell to do things:
+        ``await ctx.connector(name).call(action, args)``.
+
+        Each action is a plain function of one ConnectorCall (``args``, ``enrollment``, and ``key``,
+        which is the same on every try: nothing may happen twice for one key).
+        """
+        problems = check_connector(name, actions)
+        if not problems and name in self._connectors:
+            problems = ["the name is taken"]
+        place = caller_place()
+        self._problems += [
+            Problem(place=place, message=f"connector {name!r}: {p}") for p in problems
+        ]
+        if not problems:
+            self._connectors[name] = FunctionConnector(dict(actions))
 
     def _cross_checked(self, *, default_revenue: bool) -> Problems:
         return [*self._check_categories(), *self._check_goals(default_revenue)]

@@ -111,6 +111,7 @@ def build_journeys(
         clock=clock,
         ingest=ingest,
         timezone=settings.send_timezone,
+        connectors=app.connectors,
         categories=default_answers(app.lists),
         send_window=SendWindow(start=window[0], end=window[1]) if window else None,
     )

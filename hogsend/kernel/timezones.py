@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from hogsend.errors import InvalidInput
+from hogsend.kernel.words import suggest
 
 # Names that depend on the machine they are read on.
 _LOCAL_NAMES = frozenset({"localtime", "posixrules", "Factory"})
@@ -27,10 +29,17 @@ def get_zone(name: object) -> ZoneInfo:
     """The zone of that exact IANA name; raises InvalidInput."""
     zone = find_zone(name)
     if zone is None:
+        meant = suggest(name, _names()) if isinstance(name, str) else ""
         raise InvalidInput(
-            f"{name!r} is not a time zone", hint="use an IANA name, such as Europe/Berlin"
+            f"{name!r} is not a time zone{meant}", hint="use an IANA name, such as Europe/Berlin"
         )
     return zone
+
+
+@functools.cache
+def _names() -> list[str]:
+    """Every zone of this machine; read from its files once."""
+    return sorted(available_timezones())
 
 
 def instant_of(day: date, wall: time, zone: ZoneInfo, *, is_later: bool = False) -> datetime:

@@ -28,11 +28,23 @@ class FakeConnector:
         return self._actions[call.action](call.args)
 
 
-class RecordedConnector:
-    """Does each keyed action once, as a connector must."""
+class SilentConnector:
+    """Has the actions of a real connector and does nothing: every answer is None."""
 
-    def __init__(self, inner: Connector) -> None:
+    def __init__(self, actions: frozenset[str]) -> None:
+        self.actions = actions
+
+    def call(self, call: ConnectorCall) -> JsonValue:
+        """Nothing happens."""
+        return None
+
+
+class RecordedConnector:
+    """Does each keyed action once, as a connector must; ``on_call`` is told of each."""
+
+    def __init__(self, inner: Connector, on_call: Callable[[ConnectorCall], None]) -> None:
         self._inner = inner
+        self._on_call = on_call
         self.results: dict[str, JsonValue] = {}
 
     @property
@@ -43,5 +55,6 @@ class RecordedConnector:
     def call(self, call: ConnectorCall) -> JsonValue:
         """The first answer to a key is the answer for ever."""
         if call.key not in self.results:
+            self._on_call(call)
             self.results[call.key] = self._inner.call(call)
         return self.results[call.key]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from hogsend.errors import InvalidInput
 from hogsend.kernel.durations import parse_duration
+from hogsend.kernel.timezones import find_zone
 from hogsend.kernel.wire_json import JsonObject, JsonValue
 from hogsend.testing.people import Deed
 
@@ -94,8 +95,14 @@ def _read_row(row: Mapping[str | None, str | None], place: str) -> Occurrence:
         event=texts["event"],
         properties=properties,
         email=texts.get("email", ""),
-        timezone=texts.get("timezone") or None,
+        timezone=_zone(texts.get("timezone"), place),
     )
+
+
+def _zone(name: str | None, place: str) -> str | None:
+    if name and find_zone(name) is None:
+        raise InvalidInput(f"{place}: {name!r} is not a time zone")
+    return name or None
 
 
 def _value(text: str) -> JsonValue:

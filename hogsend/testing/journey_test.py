@@ -10,6 +10,7 @@ from hogsend.email.policy import SendPolicy
 from hogsend.journeys.effects.connector import Connector
 from hogsend.journeys.meta import JourneyMeta
 from hogsend.journeys.runtime.schedule import SendWindow
+from hogsend.kernel.timezones import get_zone
 from hogsend.kernel.wire_json import JsonValue
 from hogsend.testing.lookup import find_app
 from hogsend.testing.mailbox import Mail, Mailbox
@@ -49,6 +50,8 @@ class JourneyTest:
         send_window: SendWindow | None = None,
         **person: Any,
     ) -> None:
+        if person.get("timezone") is not None:
+            get_zone(person["timezone"])
         found, self.journey_id = find_app(journey, app)
         journeys = None if with_others else [self.journey_id]
         self.world = World(

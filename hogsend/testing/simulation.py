@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from structlog.testing import capture_logs
 
 from hogsend.kernel.wire_json import JsonObject
+from hogsend.kernel.words import suggest
 from hogsend.testing.histories_file import Occurrence
 from hogsend.testing.people import TimelineEntry
 from hogsend.testing.timeline import timeline_json
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
     """``outcomes`` counts (journey, status or reason of refusal); ``mails`` counts
-    (template, status)."""
+    (template, status). ``warnings`` is what the code does that it should not, each once;
+    ``unheard`` are events that no journey is triggered by, and what may have been meant."""
 
     timeline: Sequence[TimelineEntry]
     outcomes: dict[tuple[str, str], int]
     mails: dict[tuple[str, str], int]
     ended_at: datetime
+    warnings: Sequence[str] = ()
+    unheard: Sequence[str] = ()
 
     @property
     def has_failures(self) -> bool:
@@ -47,6 +51,7 @@ class Simulation:
                 {"template": template, "status": status, "count": count}
                 for (template, status), count in self.mails.items()
             ],
+            "warnings": [*self.warnings],
             "timeline": [*timeline_json(self.timeline)],
         }
 
@@ -63,7 +68,7 @@ def simulate_occurrences(
     ``journeys`` limits the timeline and the sums to some of them.
     """
     begin = min(occurrence.at for occurrence in occurrences)
-    with capture_logs(), World(app, now=begin) as world:
+    with capture_logs(), World(app, now=begin, looks_closely=True) as world:
         for occurrence in occurrences:
             world.go_to(occurrence.at)
             person = world.person(occurrence.user_id)
@@ -71,7 +76,8 @@ def simulate_occurrences(
             person.timezone = occurrence.timezone or person.timezone
             world.tell(person, occurrence.event, occurrence.properties)
         _let_pass(world, span)
-        return _sum_up(world, journeys)
+        unheard = _find_unheard(app, [occurrence.event for occurrence in occurrences])
+        return _sum_up(world, journeys, unheard)
 
 
 def _let_pass(world: World, span: timedelta) -> None:
@@ -80,7 +86,36 @@ def _let_pass(world: World, span: timedelta) -> None:
         world.go_to(max(due, world.clock.now()))
 
 
-def _sum_up(world: World, journeys: Sequence[str]) -> Simulation:
+def _find_unheard(app: App, events: Sequence[str]) -> list[str]:
+    """Events that nobody enters or leaves by, when somebody enters or leaves by a similar name."""
+    known = sorted(
+        {
+            pattern.event
+            for journey in app.journeys.values()
+            for pattern in (journey.meta.trigger, *journey.meta.exit_on)
+        }
+    )
+    found = [(event, suggest(event, known)) for event in dict.fromkeys(events)]
+    return [
+        f"no journey begins or ends with {event!r}{meant}"
+        for event, meant in found
+        if event not in known and meant
+    ]
+
+
+def _find_warnings(world: World) -> list[str]:
+    """What a worker would log about the code, and what Python says about forgotten awaits."""
+    lines = [
+        f"{line['place']}: {line.get('error') or line.get('hint')}"
+        for line in world.logs
+        if line.get("log_level") == "warning" and line.get("place")
+    ]
+    return list(
+        dict.fromkeys([*lines, *(f"{place}: {said}" for place, said in world.forgotten.items())])
+    )
+
+
+def _sum_up(world: World, journeys: Sequence[str], unheard: Sequence[str]) -> Simulation:
     outcomes: Counter[tuple[str, str]] = Counter()
     for passenger in world.memory.passengers.values():
         outcomes[passenger.journey_id, passenger.status] += 1
@@ -99,4 +134,6 @@ def _sum_up(world: World, journeys: Sequence[str]) -> Simulation:
         outcomes={k: n for k, n in sorted(outcomes.items()) if not wanted or k[0] in wanted},
         mails=dict(sorted(mails.items())),
         ended_at=world.clock.now(),
+        warnings=_find_warnings(world),
+        unheard=unheard,
     )

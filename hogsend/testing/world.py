@@ -25,21 +25,22 @@ from hogsend.errors import InvalidInput
 from hogsend.events.models import NewEvent
 from hogsend.journeys import store
 from hogsend.journeys.announce import COMPLETED, FAILED
-from hogsend.journeys.effects.connector import Connector
+from hogsend.journeys.effects.connector import Connector, ConnectorCall
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Begun, Item, Settled, Settlement, Step
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
 from hogsend.journeys.runtime.passage import Services
 from hogsend.journeys.runtime.schedule import SendWindow
+from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.lifetimes import Closing
-from hogsend.kernel.wire_json import JsonObject, JsonValue
+from hogsend.kernel.wire_json import JsonObject, JsonValue, dumps
 from hogsend.outbox import store as outbox
 from hogsend.preferences.lists import default_answers
 from hogsend.testing.arrivals import Arrivals
-from hogsend.testing.connectors import RecordedConnector
+from hogsend.testing.connectors import RecordedConnector, SilentConnector
 from hogsend.testing.desk import Desk, NoDatabase
 from hogsend.testing.diary import Diary
 from hogsend.testing.mailbox import Mailbox
@@ -68,6 +69,8 @@ class AdvanceRecord:
 class World(Closing):
     """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
 
+    ``connectors`` stand in for those of the app; the others do nothing. With ``looks_closely`` it
+    logs what a worker would notice of clocks and random numbers.
     ``timezone`` and ``send_window`` are the defaults of ``ctx.when``; what stops mail is in
     ``policy``. ``logs`` holds the log lines of the runtime and the journeys, ``forgotten`` what was
     written and never awaited, by ``file:line``. Close it when done; it is a context manager too.
@@ -84,6 +87,7 @@ class World(Closing):
         timezone: str = "UTC",
         send_window: SendWindow | None = None,
         options: AdvanceOptions | None = None,
+        looks_closely: bool = False,
     ) -> None:
         app.check()
         self.app = app
@@ -96,9 +100,10 @@ class World(Closing):
         self.breaker = LoopBreaker()
         self.logs: list[Mapping[str, Any]] = []
         self.forgotten: dict[str, str] = {}
-        self.connectors = {name: RecordedConnector(c) for name, c in (connectors or {}).items()}
+        self.connectors = self._connect(connectors or {})
         self._categories = default_answers(app.lists)
         self._timezone = timezone
+        self._watch = LoopWatch(looks_closely=looks_closely)
         self._send_window = send_window
         self.mailbox = Mailbox(
             templates=TemplateRegistry.load(app.template_dirs),
@@ -140,7 +145,24 @@ class World(Closing):
             timezone=self._timezone,
             send_window=self._send_window,
             categories=self._categories,
+            watch=self._watch,
         )
+
+    def _connect(self, given: Mapping[str, Connector]) -> dict[str, RecordedConnector]:
+        """Those given; for the others of the app something that does nothing."""
+        silent = {n: SilentConnector(c.actions) for n, c in self.app.connectors.items()}
+        connectors: dict[str, Connector] = {**silent, **given}
+
+        def noting(name: str) -> Callable[[ConnectorCall], None]:
+            return lambda call: self._note_call(name, call)
+
+        return {name: RecordedConnector(c, noting(name)) for name, c in connectors.items()}
+
+    def _note_call(self, name: str, call: ConnectorCall) -> None:
+        passenger = self._passenger(call.enrollment.id)
+        if passenger is not None:
+            what = f"{name}.{call.action} {dumps(dict(call.args))}"
+            self.diary.note(passenger.person, passenger.journey_id, "told", what)
 
     def _with_lists(self, policy: SendPolicy) -> SendPolicy:
         """The policy, with the lists of the app that people must have joined."""

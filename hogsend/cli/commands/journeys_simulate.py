@@ -14,6 +14,7 @@ from hogsend.cli.lazy import Command
 from hogsend.cli.output import json_option, print_json, print_table
 from hogsend.errors import InvalidInput
 from hogsend.kernel.durations import parse_duration
+from hogsend.kernel.timezones import get_zone
 
 if TYPE_CHECKING:
     from hogsend.testing.histories_file import Occurrence
@@ -87,6 +88,8 @@ def simulate(
             click.echo(format_timeline(result.timeline, zone=timezone))
             click.echo()
         _print_sums(result)
+    for text in (*result.unheard, *result.warnings):
+        click.echo(f"warning: {text}", err=True)
     if result.has_failures:
         click.get_current_context().exit(1)
 
@@ -106,6 +109,8 @@ def _read_deeds(
 ) -> list[Occurrence]:
     from hogsend.testing.histories_file import Occurrence, parse_deed
 
+    if timezone is not None:
+        get_zone(timezone)
     at = _read_instant(start) if start else datetime.now(UTC).replace(microsecond=0)
     found: list[Occurrence] = []
     for text in deeds:

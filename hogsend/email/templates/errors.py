@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hogsend.errors import HogsendError, NotFound
+from hogsend.kernel.words import suggest
 
 
 class TemplateError(HogsendError):
@@ -42,8 +43,9 @@ class UnknownTemplate(NotFound):
     default_code = "template_not_found"
 
     def __init__(self, key: str, known: Iterable[str]) -> None:
+        names = sorted(known)
         super().__init__(
-            f"no mail template is called {key!r}",
-            hint=f"known templates: {', '.join(sorted(known)) or 'none'}",
+            f"no mail template is called {key!r}{suggest(key, names)}",
+            hint=f"known templates: {', '.join(names) or 'none'}",
             context={"template": key},
         )

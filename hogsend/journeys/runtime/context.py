@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hogsend.conditions.model import Condition
 from hogsend.email.models import SendResult
@@ -24,6 +24,7 @@ from hogsend.journeys.runtime.signals import JourneyExit
 from hogsend.journeys.runtime.waits import Answer, Nap
 from hogsend.journeys.runtime.zone import when_of
 from hogsend.kernel.wire_json import JsonValue
+from hogsend.kernel.words import suggest
 
 
 class JourneyContext:
@@ -185,6 +186,12 @@ class JourneyContext:
             currency=currency,
             label=label,
         )
+
+    if not TYPE_CHECKING:  # a type checker knows the names
+
+        def __getattr__(self, name: str) -> NoReturn:
+            known = [word for word in dir(JourneyContext) if not word.startswith("_")]
+            raise AttributeError(f"ctx has no {name!r}{suggest(name, known)}")
 
     def connector(self, name: str) -> ConnectorHandle:
         """A chat, CRM or other system: ``await ctx.connector("slack").call("post", {...})``."""

@@ -73,6 +73,50 @@ def test_simulate_with_a_failing_journey_says_why_and_exits_with_one(
     assert "no-such-template" in result.stdout
 
 
+_DOUBTFUL = """
+import asyncio, helpers
+from hogsend import App, Entry, on
+
+app = App(__name__)
+
+
+@app.journey(id="doubtful", name="Doubtful", trigger=on("go"), entry=Entry.once())
+async def doubtful(user, ctx):
+    helpers.greet(ctx)
+    await ctx.send_email("welcome", props={"at": helpers.stamp()})
+"""
+_HELPERS = """
+import time
+
+def stamp():
+    return time.time()
+
+async def greet(ctx):
+    await ctx.send_email("welcome")
+"""
+
+
+def test_simulate_warns_of_what_a_replay_could_not_repeat(line: Cli, tmp_path: Path) -> None:
+    (tmp_path / "doubtful_app.py").write_text(_DOUBTFUL)
+    (tmp_path / "helpers.py").write_text(_HELPERS)
+    line.environ = {"HOGSEND_APP": "doubtful_app:app", "HOGSEND_CONTENT_DIR": str(tmp_path)}
+
+    result = line.run("journeys", "simulate", "--event", "go")
+
+    assert result.exit_code == 0, result.output
+    assert f"warning: {tmp_path}/helpers.py:5: calls time.time()" in result.stderr
+    assert f"warning: {tmp_path}/doubtful_app.py:10: coroutine 'greet'" in result.stderr
+
+
+def test_simulate_of_an_event_with_a_typing_mistake_asks_what_was_meant(line: Cli) -> None:
+    result = line.run("journeys", "simulate", "--event", "user.singed_up")
+
+    assert result.exit_code == 0
+    assert "no journey begins or ends with 'user.singed_up' (did you mean 'user.signed_up'?)" in (
+        result.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -81,6 +125,7 @@ def test_simulate_with_a_failing_journey_says_why_and_exits_with_one(
         (("--event", "go", "--start", "noon"), "--start"),
         (("--event", "go", "--for", "ever"), "not a duration"),
         (("--event", "+2d"), "names no event"),
+        (("--event", "go", "--timezone", "Europe/Berln"), "did you mean 'Europe/Berlin'"),
     ],
 )
 def test_simulate_with_a_mistake_is_an_error(

@@ -15,6 +15,7 @@ Run = TypeVar("Run", bound=Callable[[Any, Any], Awaitable[object]])
 app = App(__name__)
 app.list("news", name="News", default_opt_in=False)
 app.list("tips", name="Tips")
+app.connector("bell", ring=lambda call: 1 / 0)
 DAY = timedelta(days=1)
 
 
@@ -162,3 +163,24 @@ async def counts_a_list_nobody_has(user: Any, ctx: Any) -> None:
 @app.journey(id="to-a-list", name="To a list", trigger=on("to-a-list"), category="news")
 async def writes_to_a_list(user: Any, ctx: Any) -> None:
     await ctx.send_email("welcome")
+
+
+@_journey
+async def rings(user: Any, ctx: Any) -> None:
+    answer = await ctx.connector("bell").call("ring", {"times": 2})
+    await ctx.checkpoint(f"answered-{answer}")
+
+
+@_journey
+async def mistypes(user: Any, ctx: Any) -> None:
+    await getattr(ctx, user.properties["call"])()
+
+
+@_journey
+async def mistypes_a_template(user: Any, ctx: Any) -> None:
+    await ctx.send_email("wellcome")
+
+
+@_journey
+async def mistypes_a_zone(user: Any, ctx: Any) -> None:
+    await ctx.sleep_until(ctx.when.tz("Europe/Berln").next_local("10:00"))

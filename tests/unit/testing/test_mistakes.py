@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hogsend.errors import InvalidInput
 from hogsend.testing import FakeConnector, JourneyTest
 from tests.unit.testing import mistakes
 
@@ -194,3 +195,43 @@ def test_mail_to_a_list_that_must_be_joined_is_stopped_as_in_production(
     [(_, result)] = stranger.mailbox.stopped
     assert result.reason == "category_unsubscribed"
     member.assert_sent("welcome")
+
+
+def test_connector_of_the_app_does_nothing_in_a_test_and_is_seen(journey_test: Make) -> None:
+    trip = journey_test(mistakes.rings).start()
+
+    trip.assert_status("completed")
+    assert "checkpoint:answered-None" in [step.key for step in trip.enrollment.steps]
+    assert '[rings] told bell.ring {"times":2}' in str(trip)
+    trip.assert_replay_safe()
+
+
+@pytest.mark.parametrize(
+    ("journey", "properties", "problem"),
+    [
+        (
+            mistakes.mistypes,
+            {"call": "send_mail"},
+            "ctx has no 'send_mail' (did you mean 'send_email'?)",
+        ),
+        (mistakes.mistypes_a_template, {}, "called 'wellcome' (did you mean 'welcome'?)"),
+        (
+            mistakes.mistypes_a_zone,
+            {},
+            "'Europe/Berln' is not a time zone (did you mean 'Europe/Berlin'?)",
+        ),
+    ],
+)
+def test_name_that_is_mistyped_is_answered_with_the_one_that_was_meant(
+    journey_test: Make, journey: Callable[..., Any], properties: dict[str, Any], problem: str
+) -> None:
+    trip = journey_test(journey).start(properties).finish()
+
+    trip.assert_status("failed")
+    assert problem in str(trip.enrollment.error)
+    assert "(mistakes.py:" in str(trip.enrollment.error)
+
+
+def test_zone_of_a_test_that_is_mistyped_is_refused(journey_test: Make) -> None:
+    with pytest.raises(InvalidInput, match="did you mean 'Asia/Tokyo'"):
+        journey_test(mistakes.rings, timezone="Asia/Tokio")
