@@ -33,8 +33,11 @@ def build_orchestrator(settings: Settings, db: Database) -> Orchestrator:
             LocalOptions(slots=settings.hatchet_worker_slots, drain_timeout=drain),
             AdvisoryLock(db.options, LOCAL_WORKER_LOCK),
         )
-    from hogsend.orchestrator.hatchet import HatchetOrchestrator
+    from hogsend.orchestrator.hatchet_lean import validators_on_demand
     from hogsend.orchestrator.hatchet_options import HatchetOptions
+
+    with validators_on_demand():
+        from hogsend.orchestrator.hatchet import HatchetOrchestrator
 
     return HatchetOrchestrator(
         HatchetOptions(

@@ -16,6 +16,7 @@ from hogsend.kernel.clock import Clock, SystemClock
 from hogsend.orchestrator.hatchet_client import EngineClient
 from hogsend.orchestrator.hatchet_config import adopt_sdk_logs, build_config
 from hogsend.orchestrator.hatchet_health import ListenerHealth, free_port
+from hogsend.orchestrator.hatchet_lean import ListenerContext
 from hogsend.orchestrator.hatchet_options import HatchetOptions, find_expiry
 from hogsend.orchestrator.hatchet_session import Session, StopFlags
 from hogsend.orchestrator.hatchet_tasks import RunningHandlers, declare
@@ -82,6 +83,8 @@ class HatchetOrchestrator:
                 workflows=workflows,
                 lifespan=session.lifespan,
             )
+            # Private to the SDK; its version is locked, and a test looks at the child.
+            worker._ctx = ListenerContext()
             signal.signal(signal.SIGQUIT, quit_handler)
             with stop_signals(self._flags.on_signal):  # the SDK has just set its own
                 return session.run(worker)
