@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
-import socket
 from pathlib import Path
 
 from hogsend.embedded.binaries import RunAs, can_traverse
+from hogsend.embedded.ports import find_free_port, is_free
 from hogsend.errors import ConfigError
 
 _UNPRIVILEGED = "nobody"
@@ -112,25 +112,6 @@ def write_private(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.rename(file)
-
-
-def is_free(port: int) -> bool:
-    """True when a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def find_free_port() -> int:
-    """A loopback port the kernel considers free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _read_port(file: Path) -> int | None:

@@ -6,11 +6,9 @@ import email
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
@@ -21,31 +19,11 @@ import urllib3
 
 from hogsend.access.api_keys import create_api_key
 from hogsend.db import Database, Query
+from hogsend.embedded.ports import find_free_port
+from tests.waiting import wait_until
 
 CONTENT = Path(__file__).parent / "content"
 _HTTP = urllib3.PoolManager(maxsize=64, retries=False)
-_TEMPO = float(os.environ.get("HOGSEND_TEST_PATIENCE", "1"))
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until(
-    condition: Callable[[], bool], *, seconds: float, what: str | Callable[[], str]
-) -> None:
-    """Poll until the condition holds; fails the test with ``what`` at the deadline."""
-    deadline = time.monotonic() + seconds * _TEMPO
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.05)
-    missing = what if isinstance(what, str) else what()
-    raise AssertionError(f"not within {seconds} s: {missing}")
 
 
 @dataclass(kw_only=True)
@@ -57,7 +35,7 @@ class Instance:
     database: Database
     directory: Path
     engine: Mapping[str, str]
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=find_free_port)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     api_key: str = ""
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from hogsend.db import Database, DatabaseOptions, Query
-from tests.acceptance.instance import free_port, wait_until
+from hogsend.embedded.ports import find_free_port
 from tests.deploy.tools import require_tool
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -31,7 +32,7 @@ class Machine:
     """A supervisor whose data directory is a disk of its own."""
 
     disk: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=find_free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property

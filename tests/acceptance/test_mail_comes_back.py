@@ -12,7 +12,8 @@ import urllib3
 
 from hogsend.db import Database, Query
 from tests.acceptance.engines import LocalEngine
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

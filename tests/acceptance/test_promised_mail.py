@@ -12,7 +12,8 @@ import pytest
 import urllib3
 
 from hogsend.db import Query
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -14,8 +14,9 @@ from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.ops.fence import FENCED
 from tests import copies
 from tests.acceptance.engines import Engine
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.conftest import new_database
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -19,10 +19,12 @@ import pytest
 
 from hogsend.access.api_keys import create_api_key
 from hogsend.db import Database, DatabaseOptions, Query
+from hogsend.embedded.ports import find_free_port
 from tests.acceptance.engines import Engine
-from tests.acceptance.instance import CONTENT, free_port, kill_group, wait_until
+from tests.acceptance.instance import CONTENT, kill_group
 from tests.acceptance.releases import Release, following, previous
 from tests.fakes.balancer import Balancer
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -120,7 +122,7 @@ class Fleet:
     def start_api(
         self, release: Release, balancer: Balancer
     ) -> tuple[subprocess.Popen[bytes], int]:
-        port = free_port()
+        port = find_free_port()
         process = self.start(release, "api", PORT=str(port))
         balancer.add(port)
         wait_until(

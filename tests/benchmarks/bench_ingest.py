@@ -12,8 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 
+from hogsend.embedded.ports import find_free_port
 from tests.acceptance.engines import LocalEngine
-from tests.acceptance.instance import Instance, free_port
+from tests.acceptance.instance import Instance
 from tests.benchmarks.report import Result, cpu_seconds, descendants, resident_mb
 from tests.benchmarks.stack import Stack, transactions
 
@@ -39,7 +40,7 @@ def run(stack: Stack) -> Iterator[Result]:
         ("ingest, batches of 100, 1 process", {}, 100, 8),
     ]
     for name, environ, batch, connections in cases:
-        ports = free_port()
+        ports = find_free_port()
         environ = {**environ, **_UNLIMITED, "HOGSEND_METRICS_PORT": str(ports)}
         with stack.instance(LocalEngine(namespace=""), **environ) as instance:
             api = instance.start_api()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from hogsend.db import Query
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.benchmarks.loadgen import percentile
 from tests.benchmarks.report import (
     Result,
@@ -18,6 +18,7 @@ from tests.benchmarks.report import (
     resident_mb,
 )
 from tests.benchmarks.stack import Stack, engines, transactions
+from tests.waiting import wait_until
 
 _TRIGGERS = 60
 _LENGTHS = (1, 10, 100, 990)

@@ -13,10 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.acceptance.engines import LocalEngine
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.benchmarks.loadgen import percentile
 from tests.benchmarks.report import Result, descendants, proportional_mb, resident_mb
 from tests.benchmarks.stack import Stack
+from tests.waiting import wait_until
 
 _COMMAND = (sys.executable, "-m", "hogsend")
 _DOCTOR_GOAL_MS = 2000.0

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hogsend.embedded.ports import find_free_port
 from tests.acceptance.engines import LocalEngine
-from tests.acceptance.instance import free_port
 from tests.benchmarks.loadgen import percentile
 from tests.benchmarks.report import Result, descendants, proportional_mb, resident_mb
 from tests.benchmarks.stack import Stack
@@ -97,7 +97,7 @@ def _supervisor(environ: dict[str, str], data: Path) -> Iterator[Result]:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, str(_PYZ), "supervisor"],
-                env=environ | {"PORT": str(free_port()), "HOGSEND_DATA_DIR": str(data)},
+                env=environ | {"PORT": str(find_free_port()), "HOGSEND_DATA_DIR": str(data)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from hogsend.embedded.ports import find_free_port
 from tests.fakes.mail_sink import MailSink
-from tests.providers.conftest import find_port
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def _serve(kind: str) -> None:
             print(sink.url, flush=True)
             time.sleep(3600)
         return
-    port = find_port()
+    port = find_free_port()
     Controller(_Taker(), hostname="127.0.0.1", port=port).start()
     print(port, flush=True)
     time.sleep(3600)

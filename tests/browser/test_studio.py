@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.browser.conftest import EMAIL, PASSWORD
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

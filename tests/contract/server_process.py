@@ -25,6 +25,7 @@ def pid(req: Request, resp: Response) -> None:
 
 
 def slow(req: Request, resp: Response, seconds: str) -> None:
+    print("begun", flush=True)
     time.sleep(float(seconds))
     resp.json({"slept": seconds})
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from hogsend.db import Database
-from tests.acceptance.instance import Instance, free_port, wait_until
+from hogsend.embedded.ports import find_free_port
+from tests.acceptance.instance import Instance
 from tests.deploy.tools import DEPLOY, require_tool
+from tests.waiting import wait_until
 
 _INSTALL = "Debian: apt-get install systemd"
 _UNITS = DEPLOY / "systemd"
@@ -78,7 +80,7 @@ def test_api_takes_the_socket_that_systemd_holds(
 ) -> None:
     """``--inetd`` is StandardInput=socket, the other is plain socket activation."""
     tool = require_tool("systemd-socket-activate", install=_INSTALL)
-    port = free_port()
+    port = find_free_port()
     instance = Instance(
         dsn=dsn,
         redis_url=redis_url,

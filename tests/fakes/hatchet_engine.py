@@ -24,6 +24,7 @@ from hatchet_sdk.contracts.dispatcher_pb2_grpc import (  # type: ignore[attr-def
 from hatchet_sdk.contracts.v1.workflows_pb2_grpc import add_AdminServiceServicer_to_server
 from hatchet_sdk.contracts.workflows_pb2_grpc import add_WorkflowServiceServicer_to_server
 
+from hogsend.embedded.ports import find_free_port
 from tests.fakes.hatchet_engine_services import Admin, Dispatcher, Triggers
 from tests.fakes.hatchet_engine_state import Refusal, StubRun, StubState
 
@@ -42,7 +43,7 @@ class StubEngine:
         self.refusal: Refusal | None = None
         self._refuse_until = 0.0
         self._rest = _RestServer(self)
-        self.port = port
+        self.port = port or find_free_port()
         self._server: Any = None
         self.start()
         self.token = make_token(f"127.0.0.1:{self.port}", self._rest.url)

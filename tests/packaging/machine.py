@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,10 @@ from typing import Any
 
 import urllib3
 
-from tests.acceptance.instance import free_port
+from hogsend.embedded.ports import find_free_port
+from tests.waiting import wait_until
 
 _HTTP = urllib3.PoolManager(retries=False)
-_PATIENCE = float(os.environ.get("HOGSEND_TEST_PATIENCE", "1"))
 # Not the virtual environment's: an archive finds packages of its interpreter, too.
 INTERPRETER = getattr(sys, "_base_executable", sys.executable)
 PROGRAMS = ("api-1", "worker", "valkey", "postgres")
@@ -33,7 +32,7 @@ class Machine:
     pyz: Path
     shiv_root: Path
     directory: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=find_free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -99,11 +98,7 @@ class Machine:
 
     def wait(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Poll until the condition holds; fails with the log at the deadline."""
-        deadline = time.monotonic() + seconds * _PATIENCE
-        while not condition():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds} s: {what}\n{self.log[-6000:]}")
-            time.sleep(0.05)
+        wait_until(condition, seconds=seconds, what=lambda: f"{what}\n{self.log[-6000:]}")
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

@@ -23,15 +23,15 @@ from pathlib import Path
 import pytest
 
 from hogsend.db import Database, DatabaseOptions, Query
-from tests.acceptance.instance import free_port
+from hogsend.embedded.ports import find_free_port
 from tests.deploy.tools import require_tool
 from tests.fakes.hatchet_engine import StubEngine
 from tests.packaging.container import SHELLS, Container, Image
 from tests.packaging.dockerfile import only, read_stages
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 _BASE = ROOT / "build" / "image" / "bookworm"
-_PATIENCE = float(os.environ.get("HOGSEND_TEST_PATIENCE", "1"))
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -141,7 +141,7 @@ def start(
 
 
 def test_image_has_no_shell_and_its_root_is_read_only_to_its_user(start: Start) -> None:
-    port = free_port()
+    port = find_free_port()
     api = start("api", PORT=str(port), SKIP_SCHEMA_CHECK="true")
     _wait(api, lambda: "Hogsend API ready" in api.log, what="ready")
 
@@ -177,7 +177,7 @@ def test_image_runs_migrate_api_and_worker_as_first_processes(
     assert again.wait(60) == 0, again.log
     assert "already up to date" in again.log
 
-    port = free_port()
+    port = find_free_port()
     api = start(*only(image.stage, "CMD").form, PORT=str(port))
     worker = start("worker")
     _wait(api, lambda: "Hogsend API ready" in api.log, what="api is ready")
@@ -274,10 +274,7 @@ def _start_elsewhere(
 
 def _wait_until_nobody_runs(image: Image) -> None:
     """The kernel ends a namespace after its first process, not with it."""
-    deadline = time.monotonic() + 10 * _PATIENCE
-    while left := image.processes():
-        assert time.monotonic() < deadline, f"left behind: {left}"
-        time.sleep(0.02)
+    wait_until(lambda: not image.processes(), what=lambda: f"left behind: {image.processes()}")
 
 
 def _request(port: int, method: str, path: str, body: object = None) -> tuple[int, bytes]:
@@ -295,8 +292,8 @@ def _request(port: int, method: str, path: str, body: object = None) -> tuple[in
 def _wait(
     container: Container, condition: Callable[[], bool], *, what: str, seconds: float = 60
 ) -> None:
-    deadline = time.monotonic() + seconds * _PATIENCE
-    while not condition():
+    def holds() -> bool:
         assert container.process.poll() is None, container.log[-4000:]
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{container.log}"
-        time.sleep(0.05)
+        return condition()
+
+    wait_until(holds, seconds=seconds, what=lambda: f"{what}\n{container.log}")

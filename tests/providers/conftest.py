@@ -94,16 +94,11 @@ def vendor() -> Iterator[VendorServer]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port nobody listens on."""
-    return find_port()
-
-
-def find_port() -> int:
-    """See free_port; for tests that need several."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections: taken, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -33,9 +33,9 @@ def test_request_redirect_is_not_followed(vendor: VendorServer) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
-def test_request_unreachable_host_was_not_sent(free_port: int, host: str) -> None:
+def test_request_unreachable_host_was_not_sent(closed_port: int, host: str) -> None:
     with pytest.raises(NotSent, match="cannot reach"):
-        HttpClient().request("POST", f"http://{host}:{free_port}/?key=secret", headers={})
+        HttpClient().request("POST", f"http://{host}:{closed_port}/?key=secret", headers={})
 
 
 def test_request_failed_tls_handshake_was_not_sent(vendor: VendorServer) -> None:

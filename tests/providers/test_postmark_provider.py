@@ -10,6 +10,7 @@ import pytest
 from hogsend.email.attachments import Attachment
 from hogsend.email.providers.base import ProviderReceipt, WireMessage
 from hogsend.email.providers.postmark import PostmarkOptions, PostmarkProvider
+from hogsend.embedded.ports import find_free_port
 from hogsend.errors import (
     ProviderError,
     ProviderPermanent,
@@ -18,7 +19,7 @@ from hogsend.errors import (
     ProviderUnknown,
 )
 from hogsend.net.client import HttpClient, HttpOptions
-from tests.providers.conftest import SEND_ID, VendorServer, find_port
+from tests.providers.conftest import SEND_ID, VendorServer
 
 # The answer the vendor documents for one mail (postmarkapp.com/developer/api/email-api).
 ID = "0a129aee-e1cd-480d-b08d-4f48548ff48d"
@@ -169,7 +170,7 @@ def test_send_lost_answer_is_unknown(
 
 
 def test_send_nobody_listening_is_transient(vendor: VendorServer, message: WireMessage) -> None:
-    vendor.url = f"http://127.0.0.1:{find_port()}"
+    vendor.url = f"http://127.0.0.1:{find_free_port()}"
 
     with pytest.raises(ProviderTransient) as caught:
         build(vendor).send(message)

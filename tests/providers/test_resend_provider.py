@@ -136,9 +136,9 @@ def test_send_rate_limited_carries_retry_after(
     assert caught.value.retry_after_seconds == seconds
 
 
-def test_send_refused_connection_is_transient(message: WireMessage, free_port: int) -> None:
+def test_send_refused_connection_is_transient(message: WireMessage, closed_port: int) -> None:
     with pytest.raises(ProviderTransient) as caught:
-        send(f"http://127.0.0.1:{free_port}", message)
+        send(f"http://127.0.0.1:{closed_port}", message)
 
     assert caught.value.code == "provider_unreachable"
 

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from hogsend.email.attachments import Attachment
 from hogsend.email.providers.base import ProviderReceipt, WireMessage
 from hogsend.email.providers.smtp import SmtpOptions, SmtpProvider, SmtpSecurity
+from hogsend.embedded.ports import find_free_port
 from hogsend.errors import (
     ProviderError,
     ProviderPermanent,
@@ -23,7 +24,7 @@ from hogsend.errors import (
     ProviderUnknown,
 )
 from tests.fakes.certificates import Certificate
-from tests.providers.conftest import SEND_ID, ScriptedMailServer, find_port
+from tests.providers.conftest import SEND_ID, ScriptedMailServer
 
 
 class Inbox:
@@ -53,7 +54,7 @@ def serve() -> Iterator[Serve]:
 
     def start(**options: Any) -> tuple[int, Inbox]:
         inbox = Inbox()
-        controller = Controller(inbox, hostname="127.0.0.1", port=find_port(), **options)
+        controller = Controller(inbox, hostname="127.0.0.1", port=find_free_port(), **options)
         controller.start()
         running.append(controller)
         return int(controller.port), inbox
@@ -187,9 +188,9 @@ def test_send_wrong_password_is_permanent(serve: Serve, message: WireMessage) ->
     assert "wrong" not in str(caught.value)
 
 
-def test_send_refused_connection_is_transient(message: WireMessage, free_port: int) -> None:
+def test_send_refused_connection_is_transient(message: WireMessage, closed_port: int) -> None:
     with pytest.raises(ProviderTransient, match="ConnectionRefusedError"):
-        send(message, port=free_port)
+        send(message, port=closed_port)
 
 
 @pytest.mark.parametrize(
@@ -248,14 +249,14 @@ def test_send_server_gone_after_yes_is_still_a_yes(
 
 
 def test_send_header_injection_is_rejected_before_any_connection(
-    message: WireMessage, free_port: int
+    message: WireMessage, closed_port: int
 ) -> None:
     from dataclasses import replace
 
     evil = replace(message, headers={"X-A": "b\r\nBcc: eve@example.com"})
 
     with pytest.raises(ProviderRejected) as caught:
-        send(evil, port=free_port)
+        send(evil, port=closed_port)
 
     assert caught.value.code == "invalid_message"
 

@@ -15,8 +15,9 @@ import urllib3
 from hogsend.access.api_keys import create_api_key
 from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.db.options import parse_url
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.waiting import wait_until
 
 CONTENT = Path(__file__).parent / "content"
 HTTP = urllib3.PoolManager(maxsize=32, retries=False)

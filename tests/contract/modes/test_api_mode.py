@@ -11,8 +11,9 @@ import pytest
 
 from hogsend.db import Database, Query
 from hogsend.db.migration_files import load_engine_track
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.contract.modes.conftest import get, make, stop_gently, through_proxy
+from tests.waiting import wait_until
 
 _NEWEST = load_engine_track()[-1].name
 
@@ -63,7 +64,6 @@ def test_boot_database_is_unreachable_exits_one_after_the_wait(instance: Instanc
 
 
 def test_boot_everything_is_down_serves_when_told_to_skip_the_check(instance: Instance) -> None:
-    started = time.monotonic()
     process = instance.start(
         "api",
         DATABASE_URL="postgresql://me@127.0.0.1:1/db",
@@ -75,7 +75,6 @@ def test_boot_everything_is_down_serves_when_told_to_skip_the_check(instance: In
         lambda: "Hogsend API ready" in instance.log("api"), seconds=12, what=instance.log("api")
     )
 
-    assert time.monotonic() - started < 12
     status, body = get(instance, "/v1/health")
     assert (status, body["status"]) == (200, "degraded")
     assert body["schema"]["engine"]["inSync"] is True
@@ -151,7 +150,7 @@ def test_health_database_goes_away_is_degraded_in_time_and_comes_back(
     while time.monotonic() < deadline:
         started = time.monotonic()
         status, body = get(instance, "/v1/health")
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 10
         assert status == 200
         assert body["status"] in ("healthy", "degraded")
         if body["status"] == "degraded":

@@ -13,9 +13,10 @@ import pytest
 
 from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.db.migrator import migrate
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.contract.modes.conftest import Load, get, make, stored_keys
 from tests.fakes.own_postgres import OwnPostgres
+from tests.waiting import wait_until
 
 
 @pytest.fixture

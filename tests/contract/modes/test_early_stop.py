@@ -10,7 +10,8 @@ import pytest
 
 from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.db.locks import MIGRATION_KEY, AdvisoryLock
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
+from tests.waiting import wait_until
 
 _NOBODY = "postgresql://me@127.0.0.1:1/db"
 

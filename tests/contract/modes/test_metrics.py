@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.instance import Instance, free_port, wait_until
+from hogsend.embedded.ports import find_free_port
+from tests.acceptance.instance import Instance
 from tests.contract.modes.conftest import HTTP, get
+from tests.waiting import wait_until
 
 
 def scrape(port: int) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -23,7 +25,7 @@ def labels(**pairs: str) -> frozenset[tuple[str, str]]:
 
 
 def test_api_and_worker_with_one_environment_serve_their_own_metrics(instance: Instance) -> None:
-    port = free_port()
+    port = find_free_port()
     instance.engine = {**instance.engine, "HOGSEND_METRICS_PORT": str(port)}
     instance.start_api()
     instance.start_worker()
@@ -58,7 +60,7 @@ def test_api_and_worker_with_one_environment_serve_their_own_metrics(instance: I
 def test_metrics_of_the_api_are_shown_to_administrators_only(instance: Instance) -> None:
     instance.engine = {
         **instance.engine,
-        "HOGSEND_METRICS_PORT": str(free_port()),
+        "HOGSEND_METRICS_PORT": str(find_free_port()),
         "ADMIN_API_KEY": "metrics-key",
     }
     instance.start_api()

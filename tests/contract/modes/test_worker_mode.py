@@ -9,8 +9,9 @@ from pathlib import Path
 from hogsend.db import Database, Query
 from hogsend.db.migrator import migrate
 from hogsend.db.options import DatabaseOptions
-from tests.acceptance.instance import Instance, wait_until
+from tests.acceptance.instance import Instance
 from tests.contract.modes.conftest import get, make, through_proxy
+from tests.waiting import wait_until
 
 _END_ALL = Query(
     "end_all",
@@ -84,12 +85,10 @@ def test_stop_handler_outlasts_the_drain_is_forced_and_exits_one(instance: Insta
     worker = instance.start_worker()
     instance.send("stuck.wanted", "u1")
     wait_until(lambda: "stuck has begun" in instance.log("worker"), seconds=20, what="stuck")
-    started = time.monotonic()
 
     worker.terminate()
 
-    assert worker.wait(timeout=20) == 1
-    assert time.monotonic() - started < 10
+    assert worker.wait(timeout=40) == 1  # the handler sleeps for ten minutes
     assert "forced" in instance.log("worker")
 
 

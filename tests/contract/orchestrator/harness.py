@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,10 +26,10 @@ from hogsend.orchestrator.port import (
 )
 from tests.contract.orchestrator import serve_worker
 from tests.fakes.hatchet_engine import StubEngine
+from tests.waiting import wait_until
 
 Kind = Literal["local", "stub", "real"]
 Record = dict[str, Any]
-_TEMPO = float(os.environ.get("HOGSEND_TEST_PATIENCE", "1"))
 _ROOT = Path(__file__).parents[3]
 
 
@@ -191,14 +190,12 @@ class OrchestratorUnderTest:
 
     def wait_until(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Poll until the condition holds; fails with the workers' logs at the deadline."""
-        deadline = time.monotonic() + seconds * _TEMPO
-        while time.monotonic() < deadline:
-            if condition():
-                return
-            time.sleep(0.02)
-        logs = "\n".join(w.log.read_text(errors="replace")[-4000:] for w in self.workers)
-        tail = self.records()[-20:]
-        raise AssertionError(f"not within {seconds} s: {what}\n{tail}\n{logs}")
+
+        def explain() -> str:
+            logs = "\n".join(w.log.read_text(errors="replace")[-4000:] for w in self.workers)
+            return f"{what}\n{self.records()[-20:]}\n{logs}"
+
+        wait_until(condition, seconds=seconds, what=explain)
 
     def how_ended(self, worker: WorkerProcess, *, seconds: float = 30) -> str:
         """How ``serve`` returned; waits for the process to be gone."""

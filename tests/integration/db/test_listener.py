@@ -40,7 +40,7 @@ def test_wait_nothing_happens_returns_empty_in_time(listener: Listener) -> None:
     heard = listener.wait(0.1)
 
     assert heard == []
-    assert 0.09 < time.monotonic() - started < 2
+    assert 0.09 < time.monotonic() - started < 15
 
 
 def test_wait_notification_came_with_a_check_is_not_kept_back(

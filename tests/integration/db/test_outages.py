@@ -107,7 +107,7 @@ def test_run_server_hangs_gives_up_after_statement_timeout_and_grace(
     with pytest.raises(DatabaseUnavailable) as failure:
         db.run(_ONE)
 
-    assert 0.4 < time.monotonic() - started < 3
+    assert 0.4 < time.monotonic() - started < 15
     assert failure.value.may_have_run
     proxy.mend()
     assert db.run(_ONE) == [(1,)]
@@ -123,7 +123,7 @@ def test_connect_server_accepts_and_says_nothing_gives_up_in_time(
     with pytest.raises(DatabaseUnavailable, match="cannot sign in"):
         Connection(DatabaseOptions(url=proxied_dsn, connect_timeout=timedelta(milliseconds=300)))
 
-    assert 0.2 < time.monotonic() - started < 3
+    assert 0.2 < time.monotonic() - started < 15
 
 
 def test_connect_nobody_listens_names_the_address() -> None:

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.providers.conftest import free_port, scripted_mail_server
+from tests.providers.conftest import closed_port, scripted_mail_server
 
-__all__ = ["free_port", "scripted_mail_server"]
+__all__ = ["closed_port", "scripted_mail_server"]

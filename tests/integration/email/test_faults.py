@@ -110,18 +110,18 @@ def test_faults_of_a_vendor_without_memory_become_unknown_and_stay_so(
 
 
 @pytest.mark.parametrize("make", [resend, postmark])
-def test_faults_nobody_there(database: Database, make: object, free_port: int) -> None:
+def test_faults_nobody_there(database: Database, make: object, closed_port: int) -> None:
     assert callable(make)
 
-    assert outcome(database, make(f"http://127.0.0.1:{free_port}")) == (
+    assert outcome(database, make(f"http://127.0.0.1:{closed_port}")) == (
         "ProviderTransient",
         "queued",
         False,
     )
 
 
-def test_faults_no_mail_server(database: Database, free_port: int) -> None:
-    assert outcome(database, smtp(free_port)) == ("ProviderTransient", "queued", False)
+def test_faults_no_mail_server(database: Database, closed_port: int) -> None:
+    assert outcome(database, smtp(closed_port)) == ("ProviderTransient", "queued", False)
 
 
 @pytest.mark.parametrize(

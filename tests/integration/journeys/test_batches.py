@@ -35,7 +35,7 @@ def test_slow_member_does_not_keep_the_others_from_settling(make_world: MakeWorl
     released = threading.Event()
 
     def hang(_: SendRequest) -> SendResult | None:
-        released.wait(10)
+        released.wait(60)
         return None
 
     world.mailer.effects["slow"] = hang
@@ -45,23 +45,20 @@ def test_slow_member_does_not_keep_the_others_from_settling(make_world: MakeWorl
     (run,) = world.claim()
     world.db.names.clear()
 
-    async def watch() -> float:
+    async def watch() -> None:
         batch = asyncio.create_task(world.work(run))
         while len(world.mailer.delivered) < _OTHERS:
             await asyncio.sleep(0.005)
         mailed = time.monotonic()
         while world.states() != {"completed": _OTHERS, "active": 1}:
-            assert time.monotonic() - mailed < 3, world.states()
+            assert time.monotonic() - mailed < 20, world.states()
             await asyncio.sleep(0.01)
-        seconds = time.monotonic() - mailed
         assert not batch.done()
         released.set()
         await batch
-        return seconds
 
-    seconds = asyncio.run(watch())
+    asyncio.run(watch())
 
-    assert seconds < 0.5
     assert world.states() == {"completed": _OTHERS + 1}
     settles = world.db.names.count("settle_advances")
     assert settles <= _OTHERS // 2 + 2, world.db.names  # those who end together share one

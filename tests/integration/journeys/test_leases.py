@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -26,7 +27,7 @@ def hold_first_mail(world: World) -> tuple[threading.Event, threading.Event]:
     def stall(_: SendRequest) -> None:
         if not reached.is_set():
             reached.set()
-            assert go_on.wait(20)
+            assert go_on.wait(60)
 
     world.mailer.effects["before"] = stall
     return reached, go_on
@@ -80,7 +81,7 @@ def test_stalled_owner_that_wakes_up_late_writes_nothing(make_world: MakeWorld) 
 
 
 def test_lease_is_renewed_while_the_owner_lives(make_world: MakeWorld) -> None:
-    world = make_world(sleeper(), lease=timedelta(seconds=1))
+    world = make_world(sleeper(), lease=timedelta(seconds=2))
     reached, go_on = hold_first_mail(world)
     world.send("start")
     (run,) = world.claim()
@@ -88,7 +89,10 @@ def test_lease_is_renewed_while_the_owner_lives(make_world: MakeWorld) -> None:
     async def both() -> tuple[dict[str, int], dict[str, int]]:
         first = asyncio.create_task(world.work(run))
         await asyncio.to_thread(reached.wait, 20)
-        await asyncio.sleep(1.3)  # longer than the lease
+        claimed = time.monotonic()
+        # Longer than the lease, and just after a renewal, however slow the machine is.
+        while world.db.names.count("renew_rows") < 2 or time.monotonic() < claimed + 2.1:
+            await asyncio.sleep(0.01)
         second = await world.work(run)
         go_on.set()
         return await first, second
@@ -96,7 +100,6 @@ def test_lease_is_renewed_while_the_owner_lives(make_world: MakeWorld) -> None:
     first, second = asyncio.run(both())
 
     assert (first, second) == ({"waiting": 1}, {})
-    assert "renew_rows" in world.db.names
 
 
 def test_owner_that_learns_it_lost_the_row_stops_working(make_world: MakeWorld) -> None:
@@ -110,7 +113,7 @@ def test_owner_that_learns_it_lost_the_row_stops_working(make_world: MakeWorld) 
         await asyncio.to_thread(reached.wait, 20)
         world.expire_leases()
         second = await world.work(run)
-        answer = await asyncio.wait_for(first, 5)  # although its mail is still under way
+        answer = await asyncio.wait_for(first, 20)  # although its mail is still under way
         go_on.set()
         return answer, second
 

@@ -167,7 +167,11 @@ def test_function_that_swallows_its_cancellation_is_named_and_stops(make_world: 
         advance.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await advance
-        await asyncio.sleep(0.05)  # the members end a moment after the run
+        # The members end a moment after the run.
+        for _ in range(1000):
+            if any(log["event"] == "journey.swallowed_cancellation" for log in logs):
+                break
+            await asyncio.sleep(0.01)
 
     with capture_logs() as logs:
         asyncio.run(stop())

@@ -21,6 +21,7 @@ from tests.integration.migrate.conftest import (
     start_migrate,
     tables,
 )
+from tests.waiting import wait_until
 
 _SLEEPING = Query(
     "sleeping",
@@ -30,10 +31,11 @@ _SLEEPING = Query(
 
 
 def wait_for(looking: Database, query: Query, expected: object, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while looking.run(query)[0][0] != expected:
-        assert time.monotonic() < deadline, f"{query.name} is not {expected}"
-        time.sleep(0.05)
+    wait_until(
+        lambda: looking.run(query)[0][0] == expected,
+        seconds=seconds,
+        what=f"{query.name} is {expected}",
+    )
 
 
 def test_migrate_fresh_database_applies_both_tracks_then_nothing(
@@ -150,9 +152,7 @@ def test_migrate_database_is_not_there_yet_waits_for_it(empty_dsn: str, looking:
     proxy.cut()
     url = f"postgresql://{address.user}:{address.password}@{proxy.address}/{address.database}"
     process = start_migrate(url, HOGSEND_DATABASE_WAIT_SECONDS="60")
-    deadline = time.monotonic() + 30
-    while not proxy.accepted and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: bool(proxy.accepted), seconds=30)
 
     proxy.mend()
 

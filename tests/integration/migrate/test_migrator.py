@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +12,7 @@ from hogsend.db import Database, DatabaseOptions, Query
 from hogsend.db.migration_files import BREAKPOINT, make_migration
 from hogsend.db.migrator import MigrationError, Migrator, Patience, connect_exclusively
 from tests.integration.migrate.conftest import files, ledger, tables
+from tests.waiting import wait_until
 
 _CONCURRENT = f"""-- no-transaction
 CREATE TABLE c (a int);
@@ -239,7 +238,7 @@ def test_apply_table_is_locked_by_somebody_is_tried_again(
     assert held.wait(10)
 
     def let_go() -> None:
-        _until(lambda: any("trying again" in line for line in said))
+        wait_until(lambda: any("trying again" in line for line in said))
         release.set()
 
     waiter = threading.Thread(target=let_go)
@@ -268,7 +267,7 @@ def test_connect_exclusively_another_one_runs_waits_longer_than_any_lock_timeout
         entered.set()
         thread = threading.Thread(target=second)
         thread.start()
-        _until(lambda: any("Another migration is running" in s for s in said))
+        wait_until(lambda: any("Another migration is running" in s for s in said))
         order.append("first")
     thread.join(timeout=20)
 
@@ -302,9 +301,3 @@ def test_connect_exclusively_limits_are_set_after_the_lock(empty_dsn: str) -> No
         )
 
     assert rows == [("10s", "15min", "1s")]
-
-
-def _until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -19,13 +19,7 @@ from hogsend.outbox import Delivery, Done, Held, Nudge, OutboxRow, Park, Relay, 
 from hogsend.telemetry.metrics import Metrics
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.integration.outbox.conftest import Outbox, Recorder
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.01)
+from tests.waiting import wait_until
 
 
 def test_drain_each_outcome_leaves_its_row_as_documented(outbox: Outbox) -> None:
@@ -166,14 +160,14 @@ def test_relay_hears_a_nudge_long_before_its_poll(outbox: Outbox) -> None:
     nudge = Nudge(outbox.db)
     relay.start()
     try:
-        until(lambda: listens(outbox))
+        wait_until(lambda: listens(outbox))
         time.sleep(0.1)
         row = outbox.add("a")
         started = time.monotonic()
 
         nudge.poke()
 
-        until(lambda: recorder.ids == [row], seconds=10)
+        wait_until(lambda: recorder.ids == [row], seconds=10)
         assert time.monotonic() - started < 10
     finally:
         relay.request_stop()
@@ -190,7 +184,7 @@ def test_relay_lost_nudge_costs_one_poll(outbox: Outbox) -> None:
     try:
         row = outbox.add("a")
 
-        until(lambda: recorder.ids == [row])
+        wait_until(lambda: recorder.ids == [row])
     finally:
         relay.stop()
 
@@ -205,7 +199,7 @@ def test_relay_database_goes_and_comes_back_ships_on(dsn: str, outbox: Outbox) -
     relay.start()
     try:
         first = outbox.add("a")
-        until(lambda: first in recorder.ids)
+        wait_until(lambda: first in recorder.ids)
 
         proxy.cut()
         time.sleep(0.3)
@@ -213,7 +207,7 @@ def test_relay_database_goes_and_comes_back_ships_on(dsn: str, outbox: Outbox) -
         assert relay.is_alive
         proxy.mend()
 
-        until(lambda: second in recorder.ids)
+        wait_until(lambda: second in recorder.ids)
     finally:
         relay.stop()
         through.close()
@@ -258,7 +252,7 @@ def test_several_relays_deliver_every_row_and_keep_the_order_of_subjects(
             time.sleep(0.02)
             return not outbox.rows()
 
-        until(all_gone, seconds=60)
+        wait_until(all_gone, seconds=60)
     finally:
         for relay in relays:
             relay.stop()
@@ -283,7 +277,7 @@ def test_several_relays_without_expired_leases_deliver_exactly_once(
     for relay in relays:
         relay.start()
     try:
-        until(lambda: not outbox.rows(), seconds=60)
+        wait_until(lambda: not outbox.rows(), seconds=60)
     finally:
         for relay in relays:
             relay.stop()

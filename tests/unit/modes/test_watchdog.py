@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 
 from hogsend.modes import watchdog as module
 from hogsend.modes.watchdog import Watchdog
 from hogsend.orchestrator.port import RunRequest, ServeEnd, ServeHooks, Task
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -19,11 +21,13 @@ class Engine:
     """An orchestrator of which only health and the stop request matter."""
 
     healthy: bool = True
+    looks: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
     name: str = "fake"
     address: str = "nowhere"
 
     def is_healthy(self) -> bool:
+        self.looks += 1
         return self.healthy
 
     def request_stop(self) -> None:
@@ -101,15 +105,28 @@ def test_watchdog_engine_is_away_too_long_asks_for_a_drain(exits: list[int]) -> 
     dog.stop()
 
 
-def test_watchdog_engine_comes_back_in_time_is_forgiven(exits: list[int]) -> None:
+def test_watchdog_engine_comes_back_in_time_is_forgiven(
+    exits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     engine = Engine(healthy=False)
-    dog = start(engine, Part(), limit=1)
-    time.sleep(0.1)
+    dog = start(engine, Part(), limit=10)
 
-    engine.healthy = True
+    def look_at(moment: float, *, healthy: bool) -> None:
+        engine.healthy = healthy
+        now[0] = moment
+        seen = engine.looks
+        wait_until(lambda: engine.looks >= seen + 2 or dog.has_fired)
 
-    time.sleep(0.1)
+    look_at(9, healthy=False)
+    look_at(9, healthy=True)
+    look_at(18, healthy=False)  # nine seconds since it was well
     assert not engine.stopped.is_set()
+
+    look_at(40, healthy=False)
+
+    assert engine.stopped.wait(20)
     dog.stop()
 
 
@@ -118,7 +135,4 @@ def test_watchdog_drain_does_not_end_forces_the_exit(exits: list[int]) -> None:
 
     start(engine, Part(), limit=0.02, drain=0.05)
 
-    deadline = time.monotonic() + 5
-    while not exits and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert exits == [1]
+    wait_until(lambda: exits == [1])
