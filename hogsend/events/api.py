@@ -17,6 +17,7 @@ from hogsend.access.models import Principal
 from hogsend.errors import HogsendError, InvalidInput, NotAllowed
 from hogsend.events.descriptions import POST_BATCH, POST_EVENT
 from hogsend.events.models import Ingested, NewEvent
+from hogsend.events.names import is_reserved
 from hogsend.events.schemas import MAX_KEY_LENGTH, EventBody, to_answer, to_new_event
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.tokens import TokenSigner
@@ -29,6 +30,8 @@ from hogsend.web.route import Route
 EVENTS_PATH = "/v1/events"
 BATCH_PATH = "/v1/events/batch"
 MAX_BATCH = 500
+
+_RESERVED = "a publishable key cannot send events whose names belong to Hogsend"
 
 _LISTS_OFF = "List membership is not available on this server"
 
@@ -135,6 +138,8 @@ class EventsApi:
 
     def _event(self, body: EventBody, principal: Principal, *, key: str | None) -> NewEvent:
         check_identity(principal, body, signer=self.signer, now=self.clock.now())
+        if principal.is_publishable and is_reserved(body.name):
+            raise NotAllowed(_RESERVED, code="reserved_event")
         key = key or body.idempotency_key
         event = to_new_event(
             body,

@@ -6,9 +6,8 @@ leave the house: they are checked and taken out when the mail is sent.
 
 from __future__ import annotations
 
-import re
-
 from hogsend.errors import InvalidInput
+from hogsend.events.names import is_reserved
 from hogsend.kernel.wire_json import JsonObject, loads
 
 EVENT_ATTRIBUTE = "data-hs-event"
@@ -17,8 +16,6 @@ PROPERTIES_ATTRIBUTE = "data-hs-props"
 ANSWER_HREF = "hogsend://answer"
 
 _PROPERTIES_CHARACTERS = 2048
-# These names belong to the engine; a link must not be able to fake them.
-_RESERVED = re.compile(r"(?:email|journey|bucket|contact|deal|funnel)[.:]")
 
 
 def read_answer(event: str, properties: str | None) -> JsonObject:
@@ -26,7 +23,7 @@ def read_answer(event: str, properties: str | None) -> JsonObject:
     name = event.strip()
     if not name:
         raise _bad(f"{EVENT_ATTRIBUTE} is empty")
-    if _RESERVED.match(name):
+    if is_reserved(name):
         raise _bad(f"{EVENT_ATTRIBUTE}={name!r} uses a name that belongs to Hogsend")
     return {"event": name, "properties": _read_properties(name, properties)}
 

@@ -242,6 +242,21 @@ def test_anonymous_browser_does_not_reach_an_identified_contact(served: DataPlan
     assert stored(served) == (1, 1)
 
 
+@pytest.mark.parametrize("name", ["journey:completed", "email.link_clicked", "bucket:entered:x"])
+def test_browser_cannot_fake_what_hogsend_tells_of(served: DataPlane, name: str) -> None:
+    body = {"name": name, "userId": "u", "userToken": served.user_token("u")}
+
+    refused = served.call("POST", PATH, body, key=served.public)
+    batch = served.call("POST", f"{PATH}/batch", [body, body | {"name": "x"}], key=served.public)
+    by_server = served.call("POST", PATH, {"name": name, "userId": "u"})
+
+    text = "a publishable key cannot send events whose names belong to Hogsend"
+    assert refused == (403, {"error": text})
+    assert [result["status"] for result in batch[1]["results"]] == [403, 202]
+    assert by_server[0] == 202
+    assert stored(served) == (2, 1)
+
+
 def test_keys_are_refused_in_the_order_of_the_guard(served: DataPlane) -> None:
     _, both = create_api_key(served.db, name="x", publishable=True, allowed_origins=[ORIGIN])
     served.db.run(
