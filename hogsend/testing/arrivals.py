@@ -82,6 +82,9 @@ class Arrivals:
         matches = self._registry.match(event, bag)
         self._exit(past, {journey_id for journey_id, leaves in matches.exits if leaves})
         self._memory.hear(past)
+        for journey_id, reason in self._registry.refuse(event, bag):
+            self._memory.refusals.append((journey_id, person, reason))
+            self._diary.note(person, journey_id, "kept out", reason)
         for journey_id in matches.starts:
             self._memory.promise(journey_id, event=past)
         return past

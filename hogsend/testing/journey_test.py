@@ -121,7 +121,7 @@ class JourneyTest:
         """Why the person did not enter, in order, such as ``already_entered_once``."""
         return [
             reason
-            for journey_id, person, reason in self.world.memory.skips
+            for journey_id, person, reason in self.world.memory.refusals
             if journey_id == self.journey_id and person is self.person
         ]
 

@@ -33,7 +33,10 @@ _ARRIVAL_SLACK = timedelta(days=1)
 
 
 class Memory:
-    """People, events, enrollments, waits and promised work of one world."""
+    """People, events, enrollments, waits and promised work of one world.
+
+    ``skips`` are refusals that write a row, ``refusals`` all of them: journey, person, reason.
+    """
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
@@ -42,6 +45,7 @@ class Memory:
         self.passengers: dict[UUID, Passenger] = {}
         self.promises: dict[int, Promise] = {}
         self.skips: list[tuple[str, Person, str]] = []
+        self.refusals: list[tuple[str, Person, str]] = []
         self.switched_off: set[str] = set()
         self._numbers = 0
 
@@ -207,6 +211,7 @@ class Memory:
     ) -> Begun:
         assert promise.event is not None
         self.skips.append((journey.meta.id, promise.event.person, reason))
+        self.refusals.append(self.skips[-1])
         if reason != "held_out":
             return _answer(promise, "skipped", reason)
         event = promise.event

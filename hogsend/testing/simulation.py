@@ -119,7 +119,7 @@ def _sum_up(world: World, journeys: Sequence[str], unheard: Sequence[str]) -> Si
     outcomes: Counter[tuple[str, str]] = Counter()
     for passenger in world.memory.passengers.values():
         outcomes[passenger.journey_id, passenger.status] += 1
-    for journey_id, _, reason in world.memory.skips:
+    for journey_id, _, reason in world.memory.refusals:
         if reason != "held_out":
             outcomes[journey_id, reason] += 1
     mails = Counter((mail.template, "sent") for mail in world.mailbox)

@@ -20,7 +20,6 @@ from structlog.testing import capture_logs
 
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.policy import SendPolicy
-from hogsend.email.templates.registry import TemplateRegistry
 from hogsend.errors import InvalidInput
 from hogsend.events.models import NewEvent
 from hogsend.journeys import store
@@ -47,6 +46,7 @@ from hogsend.testing.mailbox import Mailbox
 from hogsend.testing.memory import Memory
 from hogsend.testing.memory_reads import MemoryReads
 from hogsend.testing.people import Passenger, PastEvent, Person, Promise, TimelineEntry
+from hogsend.testing.template_files import load_templates
 from hogsend.testing.turns import LoopBreaker, WatchedCoroutine
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class World(Closing):
         self._watch = LoopWatch(looks_closely=looks_closely)
         self._send_window = send_window
         self.mailbox = Mailbox(
-            templates=TemplateRegistry.load(app.template_dirs),
+            templates=load_templates(app.template_dirs),
             clock=self.clock,
             find_person=self.find_address,
             policy=self._with_lists(policy or SendPolicy()),

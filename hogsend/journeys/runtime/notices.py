@@ -76,6 +76,7 @@ class TurnWatch:
         self.problems: dict[tuple[str, str], ReplayProblem] = {}
         self._is_allowed = is_allowed
         self._before: Any = None
+        self._own: dict[str, bool] = {}
         self.is_closing = False
         self._file = home
         self._home = f"{Path(home).parent}{os.sep}"
@@ -162,6 +163,12 @@ class TurnWatch:
 
     def _is_own(self, frame: FrameType) -> bool:
         name = frame.f_code.co_filename
+        known = self._own.get(name)
+        if known is None:
+            known = self._own[name] = self._is_own_file(name)
+        return known
+
+    def _is_own_file(self, name: str) -> bool:
         home = len(self._home) if name.startswith(self._home) else 0
         return home > max((len(f) for f in _FOREIGN if name.startswith(f)), default=0) or not (
             home or name.startswith(_FOREIGN)

@@ -25,9 +25,9 @@ STUCK_SECONDS = 5.0
 BREAK_SECONDS = 30.0
 """A stretch that is broken off; before the leases of everybody else on the loop are over."""
 WATCHED_ADVANCES = 20
-"""The first advances of each journey whose own calls are looked at; later only one in a hundred,
-because looking costs about as much as the function itself."""
-_ONE_IN = 100
+"""The first advances of each journey whose own calls are looked at; later only one in a thousand,
+because looking takes several times as long as a replay."""
+_ONE_IN = 1000
 
 
 class StuckJourney(HogsendError):

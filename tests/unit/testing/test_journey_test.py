@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from hogsend import App, on
 from hogsend.errors import InvalidInput, ProviderTransient
 from hogsend.journeys.holdout import is_held_out
 from hogsend.testing import Deed, FakeConnector, JourneyTest
@@ -43,6 +46,15 @@ def test_event_that_does_not_match_wakes_nobody(journey_test: Make) -> None:
     trip.start().event("project.created", size=0).event("project.created", size="1")
 
     trip.assert_status("waiting")
+
+
+def test_trigger_that_does_not_match_says_so(journey_test: Make) -> None:
+    trip = journey_test(journeys.good).start(plan="internal")
+
+    assert trip.refusals == ["trigger_conditions_not_met"]
+    assert "[good] kept out trigger_conditions_not_met" in str(trip)
+    with pytest.raises(AssertionError, match="nobody entered 'good': trigger_conditions_not_met"):
+        trip.assert_status("waiting")
 
 
 @pytest.mark.parametrize(
@@ -229,3 +241,20 @@ def test_log_lines_are_kept_with_the_world(journey_test: Make) -> None:
     trip = journey_test(journeys.asks_for_ever).start()
 
     assert "journey.failed" in [line["event"] for line in trip.world.logs]
+
+
+def test_template_that_changes_is_read_again(journey_test: Make, tmp_path: Path) -> None:
+    file = tmp_path / "welcome.html"
+    app = App("changing", templates=tmp_path)
+
+    @app.journey(id="changing", name="c", trigger=on("go"))
+    async def changing(user: Any, ctx: Any) -> None:
+        await ctx.send_email("welcome")
+
+    subjects = []
+    for subject in ("one", "one", "another"):
+        file.write_text(f'---\nsubject: {subject}\n---\n{{% extends "_layout.html" %}}\n')
+        trip = journey_test(changing, app=app).start()
+        subjects.append(trip.mails[0].subject)
+
+    assert subjects == ["one", "one", "another"]
