@@ -229,6 +229,67 @@ def test_guards_answer_in_the_order_of_the_contract(make_world: MakeWorld) -> No
     ]  # fmt: skip
 
 
+def test_guards_are_asked_in_the_order_of_the_contract_when_all_would_refuse(
+    make_world: MakeWorld,
+) -> None:
+    salt = next(
+        f"s{n}" for n in range(50) if is_held_out("napper", "ada", percent=50, salt=f"s{n}")
+    )
+    kept_out, unmet = Holdout(percent=50, salt=salt), on("start").where(prop("seats") >= 5)
+    plain = make_world(napper())
+    plain.send("start")
+    plain.pump()  # Ada is inside
+    plain.sql("INSERT INTO journey_configs (journey_id, enabled) VALUES ('napper', false)")
+    plain.sql(
+        "INSERT INTO email_preferences (user_id, email, unsubscribed_all)"
+        " VALUES ('ada', 'ada@people.test', true)"
+    )
+    seen: list[str] = []
+    for fields, undo in (
+        ({"enabled": False, "trigger": unmet, "entry": Entry.once()}, None),
+        ({"trigger": unmet, "entry": Entry.once()}, "UPDATE journey_configs SET enabled = true"),
+        ({"trigger": unmet, "entry": Entry.once()}, None),
+        ({"entry": Entry.once()}, None),
+        ({"entry": Entry.once_per(timedelta(hours=1))}, None),
+        ({}, "UPDATE email_preferences SET unsubscribed_all = false"),
+        ({}, None),
+        ({"holdout": None}, "UPDATE journey_states SET status = 'exited' WHERE status = 'waiting'"),
+        ({"holdout": None}, None),
+    ):
+        plain.send("start", seats=1)
+        world = make_world(napper(**{"holdout": kept_out, **fields}))  # type: ignore[arg-type]
+        seen += world.pump()
+        if undo is not None:
+            world.sql(undo)
+
+    assert seen == [
+        "journey_disabled",
+        "journey_disabled_by_admin",
+        "trigger_conditions_not_met",
+        "already_entered_once",
+        "period_not_elapsed",
+        "user_unsubscribed",
+        "held_out",
+        "already_active",
+        "waiting",
+    ]
+
+
+def test_version_is_that_of_the_entry_for_ever(make_world: MakeWorld) -> None:
+    old = make_world(napper(version="v1"))
+    old.send("start")
+    old.pump()
+    new = make_world(napper(version="v2", min_gap=timedelta(hours=2)))
+    new.let_time_pass()
+    new.pump()
+
+    first, second = (w.app.journeys["napper"].version_hash for w in (old, new))
+    assert first != second
+    assert new.state("status, journey_version_hash, journey_version_label") == (
+        "completed", first, "v1",
+    )  # fmt: skip
+
+
 def test_event_delivered_twice_enrolls_once(make_world: MakeWorld) -> None:
     world = make_world(sleeper())
     world.send("start")

@@ -46,6 +46,34 @@ def test_cancel_ends_a_waiting_enrollment(make_world: MakeWorld) -> None:
         operate.cancel(world.database, uuid4())
 
 
+def test_cancel_during_an_advance_wins_over_its_settle(make_world: MakeWorld) -> None:
+    world = make_world(asker())
+
+    def cancel(_: SendRequest) -> None:
+        operate.cancel(world.database, *state_ids(world))
+
+    world.mailer.effects["question"] = cancel
+    world.send("start")
+
+    assert world.pump() == {"lost": 1}
+    assert world.states() == {"exited": 1}
+    assert (world.count("waits"), world.count("outbox")) == (0, 0)
+
+
+def test_failure_after_an_exit_leaves_it_exited(make_world: MakeWorld) -> None:
+    world = make_world(asker(exit_on=[on("stop")]), attempts=1)
+
+    def stop_and_fail(_: SendRequest) -> None:
+        world.send("stop")
+        raise RuntimeError("too late")
+
+    world.mailer.effects["question"] = stop_and_fail
+    world.send("start")
+
+    assert world.pump() == {"lost": 1}
+    assert world.state("status, error_message, failed_at") == ("exited", None, None)
+
+
 def test_skip_wait_goes_on_as_after_a_timeout(make_world: MakeWorld) -> None:
     world = waiting(make_world)
     (state,) = state_ids(world)
