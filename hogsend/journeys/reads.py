@@ -37,6 +37,26 @@ def count_events(
     return int(rows[0][0])
 
 
+def count_group_events(
+    db: Executor, group: tuple[str, str], event: str, *, within: timedelta
+) -> int:
+    """How often anybody of a group (type, key) did it in the last ``within``."""
+    rows = db.run(
+        _Q["count_group_events"],
+        event=event,
+        group_type=group[0],
+        group_key=group[1],
+        **_window(within),
+    )
+    return int(rows[0][0])
+
+
+def find_subject(db: Executor, user_id: str) -> Subject:
+    """Who a user id names; somebody nobody knows has no contact and did nothing."""
+    contact_id = db.run(_Q["find_subject"], user_id=user_id)[0][0]
+    return Subject(contact_id=contact_id, user_id=user_id)
+
+
 def list_events(
     db: Executor,
     subject: Subject,

@@ -13,6 +13,17 @@ SELECT count(*) FROM (
     AND e.occurred_at >= coalesce(
       now() - make_interval(secs => CAST(:within_seconds AS float8)), '-infinity')) found
 
+-- name: count_group_events
+-- How often anybody of a group did something in the last :within_seconds.
+-- Index: user_events_event_time_idx, which is why the time is not optional.
+SELECT count(*) FROM user_events e
+WHERE e.event = :event AND e.groups ->> :group_type = :group_key
+  AND e.occurred_at >= now() - make_interval(secs => :within_seconds)
+
+-- name: find_subject
+-- The live contact a user id names, NULL when there is none.
+SELECT hogsend.find_contact_v1('external', :user_id)
+
 -- name: list_events
 -- What a person did, newest first; :event NULL is everything. Row: event, properties, occurred_at.
 -- Indexes: user_events_contact_idx, user_events_orphan_idx.

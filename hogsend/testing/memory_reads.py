@@ -29,6 +29,8 @@ class MemoryReads:
         """Each function of the real thing and what does its work here."""
         return {
             reads.count_events: self.count_events,
+            reads.count_group_events: self.count_group_events,
+            reads.find_subject: self.find_subject,
             reads.list_events: self.list_events,
             reads.list_digest: self.list_digest,
             reads.read_journey: self.read_journey,
@@ -41,6 +43,17 @@ class MemoryReads:
 
     def count_events(self, subject: Subject, event: str, *, within: timedelta | None = None) -> int:
         return len(self._events(subject, event, within))
+
+    def count_group_events(self, group: tuple[str, str], event: str, *, within: timedelta) -> int:
+        since = self._memory.clock.now() - within
+        return sum(
+            e.name == event and e.groups.get(group[0]) == group[1] and e.occurred_at >= since
+            for e in self._memory.events
+        )
+
+    def find_subject(self, user_id: str) -> Subject:
+        person = next((p for p in self._memory.people if p.user_id == user_id), None)
+        return Subject(contact_id=person.contact_id if person else None, user_id=user_id)
 
     def list_events(
         self,

@@ -78,7 +78,8 @@ class ConnectorHandle:
         if connector is None:
             known = ", ".join(sorted(passage.services.connectors)) or "none"
             raise JourneyError(
-                f"there is no connector {self._name!r}", hint=f"declare it with app.connector(); known: {known}"
+                f"there is no connector {self._name!r}",
+                hint=f"declare it with app.connector(); known: {known}",
             )
         if action not in connector.actions:
             raise JourneyError(

@@ -11,6 +11,7 @@ from hogsend.journeys import reads
 from hogsend.journeys.meta import LONGEST_SPAN
 from hogsend.journeys.reads import EventRow, Subject
 from hogsend.journeys.runtime.calls import asked
+from hogsend.journeys.runtime.groups import resolve_group
 from hogsend.journeys.runtime.passage import Passage
 from hogsend.journeys.runtime.signals import JourneyError
 from hogsend.journeys.runtime.waits import check_span
@@ -61,24 +62,70 @@ class PastEmail:
 
 
 class History:
-    """Each question is answered once per place and enrollment; replays see the same answer."""
+    """Each question is answered once per place and enrollment; replays see the same answer.
 
-    def __init__(self, passage: Passage) -> None:
+    It is about the enrolled person, or about the one with ``user_id``.
+    """
+
+    def __init__(self, passage: Passage, user_id: str | None = None) -> None:
         self._passage = passage
+        self._user_id = user_id
+
+    def of(self, user_id: str) -> History:
+        """What somebody else did: ``await ctx.history.of("user-2").has_event("paid")``."""
+        if not isinstance(user_id, str) or not user_id:
+            raise JourneyError("ctx.history.of needs the id of a user")
+        return History(self._passage, user_id)
 
     @asked("ctx.history.has_event")
-    async def has_event(self, event: str, *, within: timedelta | None = None) -> Found:
-        """Whether they did it, ever or in the last ``within``."""
-        count = await self.count(event, within=within)
+    async def has_event(
+        self,
+        event: str,
+        *,
+        within: timedelta | None = None,
+        group: str | tuple[str, str] | None = None,
+    ) -> Found:
+        """Whether they did it, ever or in the last ``within``; see ``count``."""
+        count = await self.count(event, within=within, group=group)
         return Found(found=count > 0, count=count)
 
     @asked("ctx.history.count")
-    async def count(self, event: str, *, within: timedelta | None = None) -> int:
-        """How often they did it."""
+    async def count(
+        self,
+        event: str,
+        *,
+        within: timedelta | None = None,
+        group: str | tuple[str, str] | None = None,
+    ) -> int:
+        """How often they did it. ``group`` (a type, or a type and a key) counts what anybody in
+        that group did, and needs ``within``."""
+        if group is not None:
+            return await self._count_group(event, within, group)
         value = await self._ask(
             f"count:{event}{_span(within)}", reads.count_events, event, within=within
         )
         return cast(int, value)
+
+    async def _count_group(
+        self, event: str, within: timedelta | None, group: str | tuple[str, str]
+    ) -> int:
+        if within is None or self._user_id is not None:
+            raise JourneyError(
+                "what a group did is asked of the enrolled person's group, and within a time",
+                hint="write ctx.history.count(event, group='company', within=timedelta(days=30))",
+            )
+        span = _span(within)
+        resolved = await resolve_group(self._passage, group)
+        services = self._passage.services
+
+        async def read() -> JsonValue:
+            assert resolved is not None
+            return await services.offload.query(
+                reads.count_group_events, services.db, resolved, event, within=within
+            )
+
+        label = f"count:{event}{span}:{':'.join(resolved or ())}"
+        return cast(int, await self._passage.record("history", label, read))
 
     @asked("ctx.history.events")
     async def events(
@@ -123,6 +170,10 @@ class History:
     @asked("ctx.history.email")
     async def email(self, template: str, *, to: str | None = None) -> PastEmail:
         """Mails of a template to them, or to another address."""
+        if to is None and self._user_id is not None:
+            raise JourneyError(
+                "ctx.history.of(...).email needs an address", hint="write email(template, to=...)"
+            )
         address = (to or self._passage.enrollment.user_email).strip().lower()
         services = self._passage.services
 
@@ -137,9 +188,14 @@ class History:
         return PastEmail(sent=count > 0, last_sent_at=_instant(sent_at), count=count)
 
     async def _ask(self, label: str, question: Any, *args: Any, **kwargs: Any) -> JsonValue:
-        services, subject = self._passage.services, subject_of(self._passage)
+        services, user_id = self._passage.services, self._user_id
+        if user_id is not None:
+            label = f"of:{user_id}:{label}"
 
         async def read() -> JsonValue:
+            subject = subject_of(self._passage)
+            if user_id is not None:
+                subject = await services.offload.query(reads.find_subject, services.db, user_id)
             answer = await services.offload.query(question, services.db, subject, *args, **kwargs)
             return _to_json(answer)
 

@@ -77,6 +77,36 @@ def test_history_is_recorded_at_the_first_reading(make_world: MakeWorld) -> None
     assert answers == [(True, 3, 2, 2, {}, ["start", "used"])] * 2
 
 
+def test_history_of_a_group_and_of_somebody_else(make_world: MakeWorld) -> None:
+    async def ask(user: JourneyUser, ctx: JourneyContext) -> Any:
+        return (
+            await ctx.history.count("used", within=HOUR, group=("company", "acme")),
+            await ctx.history.count("used", within=HOUR, group="company"),
+            bool(await ctx.history.has_event("paid", within=HOUR, group="company")),
+            await ctx.history.of("bob").count("used"),
+            [e.properties for e in await ctx.history.of("bob").events("used")],
+            bool(await ctx.history.of("nobody").has_event("used")),
+            await ctx.history.count("used"),
+        )
+
+    app, answers = asking(ask)
+    world = make_world(app)
+    for person, company, n in (("ada", "acme", 1), ("bob", "acme", 2), ("eve", "other", 3)):
+        world.ingest.ingest(
+            NewEvent(
+                name="used", external_id=person, groups={"company": company}, properties={"n": n}
+            )
+        )
+    world.ingest.ingest(NewEvent(name="used", external_id="bob", groups={"company": "acme"}))
+    world.sql(
+        "UPDATE user_events SET occurred_at = now() - interval '2 hours' WHERE properties = '{}'"
+    )
+
+    play(world, between=lambda: world.send("used", "bob"))
+
+    assert answers == [(2, 2, False, 2, [{"n": 2}, {}], False, 1)] * 2
+
+
 def test_history_of_journeys_and_mails(make_world: MakeWorld) -> None:
     async def ask(user: JourneyUser, ctx: JourneyContext) -> Any:
         journey = await ctx.history.journey()
@@ -351,6 +381,17 @@ def test_sleep_until_pauses_to_the_instant(make_world: MakeWorld) -> None:
         (lambda ctx: ctx.throttle(limit=0, window=HOUR), "at least 1"),
         (lambda ctx: ctx.variant("bad key!", ["a"]), "cannot name a variant"),
         (lambda ctx: ctx.history.events(limit=0), "1 to 500"),
+        (lambda ctx: ctx.history.count("x", group="company"), "within a time"),
+        (lambda ctx: ctx.history.of("bob").email("x"), "needs an address"),
+        (lambda ctx: ctx.history.has_event("x", within=timedelta(0)), "longer than zero"),
+        (lambda ctx: ctx.wait_for("x", timeout=HOUR, group=["company"]), "names no group"),
+        (lambda ctx: ctx.wait_for("x", timeout=HOUR, where=lambda p: True), "property conditions"),
+        (lambda ctx: ctx.send_email("x", props=[1]), "are a dict"),
+        (lambda ctx: ctx.send_email("x", props={"a": object()}), "cannot be stored as JSON"),
+        (lambda ctx: ctx.trigger("x", properties={"a": "\0"}), "holds a NUL"),
+        (lambda ctx: ctx.throttle(limit=1, window=timedelta(0)), "longer than zero"),
+        (lambda ctx: ctx.digest(window=HOUR, lookback=-HOUR), "longer than zero"),
+        (lambda ctx: ctx.once("k", "value"), "needs a function"),
         (lambda ctx: ctx.connector("slack").call("post"), "no connector 'slack'"),
         (lambda ctx: ctx.wait_for("x", timeout=HOUR, group="company"), "in no group of type"),
     ],

@@ -35,6 +35,8 @@ async def roundup(user: Any, ctx: Any) -> None:
     )
     paid = await ctx.wait_for("paid", timeout=10 * HOUR, group="company", label="company-pays")
     seen = await ctx.history.has_event("note.left", within=timedelta(days=1))
+    ours = await ctx.history.count("note.left", within=timedelta(days=2), group="company")
+    bob = await ctx.history.of("bob").has_event("note.left")
     last = await ctx.history.last("replied")
     past = await ctx.history.journey()
     mail = await ctx.history.email("welcome")
@@ -47,6 +49,8 @@ async def roundup(user: Any, ctx: Any) -> None:
             "reply": dict(reply.properties),
             "payer": paid.actor_user_id,
             "seen": seen.count,
+            "ours": ours,
+            "bob": bob.count,
             "last": dict(last.properties) if last else None,
             "entries": past.entry_count,
             "completed": past.completed,
