@@ -1,9 +1,41 @@
 -- phase: expand
--- why: trouble that is not the journey's fault uses up no attempt; waits miss no backdated event
--- lock: none on existing tables (new function only)
+-- why: trouble that is not the journey's fault uses up no attempt; waits miss no event
+-- lock: SHARE ROW EXCLUSIVE on user_events for the trigger, a moment; new functions otherwise
+
+-- Lets events of a group and the opening of a wait for it take turns: events hold the group shared
+-- and do not queue up, whoever opens a wait holds it alone. p_groups: [[type, key]]. Stripes in one
+-- order, as in lock_keys_v1.
+CREATE FUNCTION hogsend.lock_groups_v1(p_groups jsonb, p_shared boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_stripe integer;
+BEGIN
+  FOR v_stripe IN
+    SELECT DISTINCT hashtext(g.value ->> 0 || ' ' || (g.value ->> 1)) & 2047 AS stripe
+    FROM jsonb_array_elements(p_groups) g ORDER BY stripe
+  LOOP
+    IF p_shared THEN
+      PERFORM pg_advisory_xact_lock_shared(4812009, v_stripe);
+    ELSE
+      PERFORM pg_advisory_xact_lock(4812009, v_stripe);
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION hogsend.on_group_event_v1() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM hogsend.lock_groups_v1((
+    SELECT jsonb_agg(jsonb_build_array(key, value)) FROM jsonb_each_text(NEW.groups)), true);
+  RETURN NULL;
+END $$;
+-- Whoever stores an event looks who waits for it after this, in a statement of its own.
+CREATE TRIGGER user_events_groups_v1 AFTER INSERT ON user_events
+  FOR EACH ROW WHEN (NEW.groups IS NOT NULL) EXECUTE FUNCTION hogsend.on_group_event_v1();
 
 -- What differs from settle_advances_v1: is_counted and retrying_since, people who are merged
--- meanwhile are locked as well, and backdated events that arrived on the way resolve a wait.
+-- meanwhile and groups are locked as well, and backdated events that arrived on the way resolve a
+-- wait.
 
 -- Settles a batch: steps, wait, state and outbox rows together, each member only if its generation
 -- is still the present one and it is still alive. Members that lost that race change nothing but
@@ -34,6 +66,7 @@ DECLARE
   v_keys text[];
   v_locked uuid[] := '{}';
   v_locked_keys text[] := '{}';
+  v_groups jsonb;
 BEGIN
   IF v_listens THEN
     -- A merge that we waited for gave them to somebody else, so look until everybody is locked.
@@ -47,6 +80,12 @@ BEGIN
       v_locked := v_locked || v_people;
       v_locked_keys := v_locked_keys || v_keys;
     END LOOP;
+    v_groups := (SELECT jsonb_agg(jsonb_build_array(i.wait ->> 'group_type', i.wait ->> 'group_key'))
+                 FROM jsonb_to_recordset(p_items) AS i (wait jsonb)
+                 WHERE i.wait ->> 'group_type' IS NOT NULL);
+    IF v_groups IS NOT NULL THEN
+      PERFORM hogsend.lock_groups_v1(v_groups, false);
+    END IF;
   END IF;
 
   WITH item AS (

@@ -66,12 +66,15 @@ def begin(world: World, db: Executor, run: RunRequest) -> list[Begun]:
     )
 
 
-def settle_with_wait(enrollment: Enrollment, db: Executor) -> list[Settled]:
+def settle_with_wait(
+    enrollment: Enrollment, db: Executor, *, group: tuple[str, str] | None = None
+) -> list[Settled]:
     """The function came to a wait for ``answer``."""
     now = datetime.now(UTC)
     wait = NewWait(
         key="wait:answer", kind="event", label="answer", due_at=now + HOUR, opened_at=now,
         event="answer", since=enrollment.ready_at, cause=enrollment.cause_event_id,
+        group_type=group[0] if group else None, group_key=group[1] if group else None,
     )  # fmt: skip
     settlement = Settlement(enrollment=enrollment, status="waiting", node="answer", wait=wait)
     return store.settle_advances(db, enrollment.journey_id, [settlement], holder=HOLDER)
@@ -268,3 +271,31 @@ def test_event_of_somebody_merged_while_a_worker_waits_for_them_is_not_lost(
         assert world.states() == {"exited": 1}
     else:
         assert world.sql("SELECT outcome FROM waits") == [("event",)]
+
+
+def test_event_of_another_member_while_a_group_wait_is_opened_is_not_lost(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(asker())
+    acme = {"company": "acme"}
+    for person in ("ada", "bob"):
+        world.ingest.ingest(NewEvent(name="seen", external_id=person, groups=acme))
+    world.ingest.ingest(NewEvent(name="start", external_id="ada"))
+    (start,) = world.claim()
+    (begun,) = begin(world, world.database, start)
+    assert begun.enrollment is not None
+    is_done, may_commit = threading.Event(), threading.Event()
+    work = partial(settle_with_wait, begun.enrollment, group=("company", "acme"))
+
+    worker = hold(world, work, is_done, may_commit)
+    assert is_done.wait(20)
+    colleague = threading.Thread(
+        target=lambda: world.ingest.ingest(NewEvent(name="answer", external_id="bob", groups=acme))
+    )
+    colleague.start()
+    colleague.join(0.3)
+    may_commit.set()
+    worker.join(20)
+    colleague.join(20)
+
+    assert world.sql("SELECT outcome FROM waits") == [("event",)]
