@@ -70,6 +70,39 @@ def list_events(
     return [EventRow(event=row[0], properties=row[1], occurred_at=row[2]) for row in rows]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestBounds:
+    """When the trigger arrived, and when the person's digest before this one ended, if ever."""
+
+    trigger_received_at: datetime | None
+    last_ended_at: datetime | None
+
+
+def read_digest_bounds(
+    db: Executor,
+    subject: Subject,
+    *,
+    journey_id: str,
+    wait_key: str,
+    trigger_event_id: UUID | None,
+    until: datetime,
+) -> DigestBounds:
+    """What a digest that ends at ``until`` has to begin with, and must not repeat.
+
+    ``wait_key`` is the journal key of its pause, without the number of its use.
+    """
+    rows = db.run(
+        _Q["read_digest_bounds"],
+        journey_id=journey_id,
+        wait_key=wait_key,
+        trigger_event_id=trigger_event_id,
+        until=until,
+        **_who(subject),
+    )
+    received_at, ended_at = rows[0]
+    return DigestBounds(trigger_received_at=received_at, last_ended_at=ended_at)
+
+
 def list_digest(
     db: Executor,
     subject: Subject,
@@ -77,15 +110,20 @@ def list_digest(
     event: str,
     since: datetime,
     until: datetime,
+    arrived_after: datetime | None,
     predicate: JsonValue,
     limit: int,
 ) -> list[EventRow]:
-    """Events of one name between two instants that meet the predicate, oldest first."""
+    """Events of one name between two instants that meet the predicate, oldest first.
+
+    ``arrived_after``: what was stored until then is left out, however it is dated.
+    """
     rows = db.run(
         _Q["list_digest"],
         event=event,
         since=since,
         until=until,
+        arrived_after=arrived_after,
         predicate=predicate,
         limit=limit,
         **_who(subject),

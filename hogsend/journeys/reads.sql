@@ -41,18 +41,38 @@ SELECT event, properties, occurred_at FROM (
       now() - make_interval(secs => CAST(:within_seconds AS float8)), '-infinity')) found
 ORDER BY occurred_at DESC, id DESC LIMIT :limit
 
+-- name: read_digest_bounds
+-- One row: when the trigger arrived, and when the person's last digest of this key ended, in this
+-- passage or an earlier one. Indexes: user_events_pkey, journey_states_contact_idx,
+-- journey_states_orphan_idx, journey_steps_pkey.
+SELECT (SELECT e.received_at FROM user_events e WHERE e.id = CAST(:trigger_event_id AS uuid)),
+       (SELECT max((p.value ->> 'at')::timestamptz) FROM (
+          SELECT s.id FROM journey_states s
+          WHERE s.contact_id = CAST(:contact_id AS uuid) AND s.journey_id = :journey_id
+          UNION ALL
+          SELECT s.id FROM journey_states s
+          WHERE CAST(:contact_id AS uuid) IS NULL AND s.contact_id IS NULL
+            AND s.user_id = :user_id AND s.journey_id = :journey_id) found
+        JOIN journey_steps p ON p.state_id = found.id
+        WHERE p.kind = 'digest'
+          AND (p.key = CAST(:wait_key AS text)
+               OR starts_with(p.key, CAST(:wait_key AS text) || '#'))
+          AND (p.value ->> 'at')::timestamptz < :until)
+
 -- name: list_digest
--- Events of one name between two instants, oldest first, without those an operator made.
--- Row: properties, occurred_at. Indexes: user_events_contact_idx, user_events_orphan_idx.
+-- Events of one name between two instants that arrived after another, oldest first, without those
+-- an operator made. Row: properties, occurred_at.
+-- Indexes: user_events_contact_idx, user_events_orphan_idx.
 SELECT properties, occurred_at FROM (
-  SELECT e.properties, e.occurred_at, e.id, e.source FROM user_events e
+  SELECT e.properties, e.occurred_at, e.received_at, e.id, e.source FROM user_events e
   WHERE e.contact_id = CAST(:contact_id AS uuid) AND e.event = :event
     AND e.occurred_at BETWEEN :since AND :until
   UNION ALL
-  SELECT e.properties, e.occurred_at, e.id, e.source FROM user_events e
+  SELECT e.properties, e.occurred_at, e.received_at, e.id, e.source FROM user_events e
   WHERE CAST(:contact_id AS uuid) IS NULL AND e.contact_id IS NULL AND e.user_id = :user_id
     AND e.event = :event AND e.occurred_at BETWEEN :since AND :until) found
 WHERE source IS DISTINCT FROM 'studio'
+  AND received_at > coalesce(CAST(:arrived_after AS timestamptz), '-infinity')
   AND (CAST(:predicate AS jsonb) IS NULL
        OR hogsend.matches_v1(CAST(:predicate AS jsonb), properties))
 ORDER BY occurred_at, id LIMIT :limit

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hogsend.conditions import evaluate, list_from_json
 from hogsend.journeys import reads
-from hogsend.journeys.reads import EventRow, Subject
+from hogsend.journeys.reads import DigestBounds, EventRow, Subject
 from hogsend.kernel.wire_json import JsonValue
 from hogsend.preferences.models import Preferences
 from hogsend.preferences.store import get_preferences
@@ -32,6 +32,7 @@ class MemoryReads:
             reads.count_group_events: self.count_group_events,
             reads.find_subject: self.find_subject,
             reads.list_events: self.list_events,
+            reads.read_digest_bounds: self.read_digest_bounds,
             reads.list_digest: self.list_digest,
             reads.read_journey: self.read_journey,
             reads.read_email: self.read_email,
@@ -68,6 +69,30 @@ class MemoryReads:
         found.sort(key=lambda e: e.occurred_at, reverse=True)
         return [_row(e) for e in found[:limit]]
 
+    def read_digest_bounds(
+        self,
+        subject: Subject,
+        *,
+        journey_id: str,
+        wait_key: str,
+        trigger_event_id: UUID | None,
+        until: datetime,
+    ) -> DigestBounds:
+        person = self._person(subject)
+        ends = [
+            datetime.fromisoformat(str(step.value["at"]))
+            for passenger in self._memory.passengers.values()
+            if passenger.person is person and passenger.journey_id == journey_id
+            for step in passenger.steps
+            if step.kind == "digest" and isinstance(step.value, dict)
+            if step.key == wait_key or step.key.startswith(f"{wait_key}#")
+        ]
+        received = (e.received_at for e in self._memory.events if e.id == trigger_event_id)
+        return DigestBounds(
+            trigger_received_at=next(received, None),
+            last_ended_at=max((at for at in ends if at < until), default=None),
+        )
+
     def list_digest(
         self,
         subject: Subject,
@@ -75,6 +100,7 @@ class MemoryReads:
         event: str,
         since: datetime,
         until: datetime,
+        arrived_after: datetime | None,
         predicate: JsonValue,
         limit: int,
     ) -> list[EventRow]:
@@ -83,6 +109,7 @@ class MemoryReads:
             for e in self._events(subject, event, None)
             if since <= e.occurred_at <= until
             and e.source != "studio"
+            and (arrived_after is None or e.received_at > arrived_after)
             and (predicate is None or evaluate(list_from_json(predicate), e.properties))
         ]
         return [_row(e) for e in sorted(found, key=lambda e: e.occurred_at)[:limit]]

@@ -43,8 +43,9 @@ async def digest(
 ) -> Digest:
     """Sleep for ``window``, then answer the events of the window and a little before.
 
-    Without ``event`` it is the trigger, with the trigger's conditions. Works because a person who
-    is inside already is not enrolled again: their later events wait for this.
+    No event is in two digests: those before the end of the person's last one are left out, also
+    of an earlier passage. Without ``event`` it is the trigger, with the trigger's conditions. Works
+    because a person who is inside already is not enrolled again: their later events wait for this.
     """
     meta = passage.definition.meta
     _check(window, max_events, lookback)
@@ -56,19 +57,34 @@ async def digest(
     if name == meta.trigger.event and (hint := _find_gap(meta.entry, window)):
         passage.warn_once("journey.digest_has_gaps", hint=hint)
     seconds = window.total_seconds()
+    before, wait_key = passage.now, f"wait:{label}"
     value = await waits.wait(passage, "digest", label, lambda now: now + timedelta(seconds=seconds))
     opened = datetime.fromisoformat(str(value["openedAt"]))
     flushed = datetime.fromisoformat(str(value["at"]))
     services = passage.services
 
     async def collect() -> JsonValue:
+        enrollment = passage.enrollment
+        bounds = await services.offload.query(
+            reads.read_digest_bounds,
+            services.db,
+            subject_of(passage),
+            journey_id=meta.id,
+            wait_key=wait_key,
+            trigger_event_id=enrollment.trigger_event_id,
+            until=flushed,
+        )
+        # A worker that was away opens the wait late: what came meanwhile belongs to it.
+        is_first = before == enrollment.created_at
+        begun = (bounds.trigger_received_at or before) if is_first else before
         rows = await services.offload.query(
             reads.list_digest,
             services.db,
             subject_of(passage),
             event=name,
-            since=opened - lookback,
+            since=min(opened, begun) - lookback,
             until=flushed,
+            arrived_after=bounds.last_ended_at,
             predicate=predicate,
             limit=max_events + 1,
         )

@@ -439,6 +439,73 @@ def test_digest_collects_the_events_of_its_window(make_world: MakeWorld) -> None
     assert world.states()["completed"] == 1
 
 
+def replies(**given: Unpack[JourneyFields]) -> tuple[App, list[list[int]]]:
+    """A journey that collects replies, once a passage; what each digest held."""
+    app, seen = App("replies"), list[list[int]]()
+
+    @app.journey(**fields("replies", {"trigger": on("reply"), **given}))
+    async def run(user: JourneyUser, ctx: JourneyContext) -> None:
+        batch = await ctx.digest(window=HOUR)
+        seen.append([int(str(e.properties["n"])) for e in batch.events])
+
+    return app, seen
+
+
+def test_digest_holds_nothing_that_the_one_before_it_held(make_world: MakeWorld) -> None:
+    app, seen = replies()
+    world = make_world(app)
+    for n in (1, 2):
+        world.send("reply", n=n)
+    world.pump()
+    world.let_time_pass()
+    world.pump()
+
+    world.send("reply", n=3)  # enrolls again, within the lookback of the first two
+    world.pump()
+    world.let_time_pass()
+    world.pump()
+
+    assert seen == [[1, 2], [3]]
+
+
+def test_digest_of_one_passage_after_another_holds_nothing_twice(make_world: MakeWorld) -> None:
+    app, seen = App("rounds"), list[list[object]]()
+
+    @app.journey(id="rounds", name="r", trigger=on("reply"))
+    async def run(user: JourneyUser, ctx: JourneyContext) -> None:
+        rounds = [await ctx.digest(window=HOUR) for _ in range(2)]
+        seen.append([[e.properties["n"] for e in batch.events] for batch in rounds])
+
+    world = make_world(app)
+    world.send("reply", n=1)
+    world.pump()
+    world.let_time_pass()
+    world.pump()
+    world.send("reply", n=2)
+    world.let_time_pass()
+    world.pump()
+
+    assert seen == [[[1], [2]]]
+
+
+def test_digest_that_began_late_holds_what_came_since_the_trigger(make_world: MakeWorld) -> None:
+    app, seen = replies()
+    world = make_world(app)
+    for n in (1, 2):
+        world.send("reply", n=n)
+    world.sql(  # no worker for two hours
+        "UPDATE user_events SET occurred_at = occurred_at - interval '2 hours',"
+        " received_at = received_at - interval '2 hours'"
+    )
+
+    world.pump()
+    world.send("reply", n=3)
+    world.let_time_pass()
+    world.pump()
+
+    assert seen == [[1, 2, 3]]
+
+
 def test_wait_for_a_group_takes_the_event_of_any_member(make_world: MakeWorld) -> None:
     app = App("company")
     seen: list[Any] = []

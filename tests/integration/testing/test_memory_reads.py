@@ -84,7 +84,7 @@ def test_counts_and_lists_are_the_same_in_memory(both: Both) -> None:
 
 def test_digest_is_the_same_in_memory(both: Both) -> None:
     predicate: Any = [{"type": "property", "property": "n", "operator": "gt", "value": 1}]
-    ask = {"event": "seen", "predicate": predicate, "limit": 5}
+    ask = {"event": "seen", "predicate": predicate, "limit": 5, "arrived_after": None}
     mine = Subject(contact_id=both.person.contact_id, user_id="ada")
     now = both.memory.clock.now()
     [(real_now,)] = both.real.db.run(Query("now", "SELECT now()"))
