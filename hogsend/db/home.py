@@ -52,8 +52,8 @@ def find_reason(db: Executor, options: DatabaseOptions) -> str | None:
 
     Raises DatabaseError, UndefinedTable before the first migration.
     """
-    rows = db.run(_Q["read_home"])
-    return None if not rows else _judge(_read(rows[0][0]), read_place(db), options)
+    value, place = _look(db)
+    return None if value is None else _judge(_read(value), place, options)
 
 
 def settle(db: Executor, options: DatabaseOptions, *, new_id: UUID) -> str | None:
@@ -62,12 +62,11 @@ def settle(db: Executor, options: DatabaseOptions, *, new_id: UUID) -> str | Non
     The first to look makes this place home; afterwards a new timeline (a failover) and a new
     address are learned, as long as nothing else has changed.
     """
-    rows = db.run(_Q["read_home"])
-    place = read_place(db)
-    if not rows:
+    value, place = _look(db)
+    if value is None:
         db.run(_Q["insert_home"], value=_write(_home(str(new_id), place, options)))
         return None
-    home = _read(rows[0][0])
+    home = _read(value)
     reason = _judge(home, place, options)
     if reason is None:
         address = _hash(home.id, options)
@@ -80,7 +79,7 @@ def settle(db: Executor, options: DatabaseOptions, *, new_id: UUID) -> str | Non
             else (address, *known)[:_ADDRESSES_KEPT],
         )
         if learned != home:
-            db.run(_Q["note_home"], value=_write(learned), seen=rows[0][0])
+            db.run(_Q["note_home"], value=_write(learned), seen=value)
     return reason
 
 
@@ -97,13 +96,18 @@ def fence(db: Executor, options: DatabaseOptions, *, new_id: UUID) -> None:
 
 def read_place(db: Executor) -> Place:
     """Ask the server; raises DatabaseError."""
+    return _look(db)[1]
+
+
+def _look(db: Executor) -> tuple[dict[str, Any] | None, Place]:
+    """The row, None while nobody has written it, and the place."""
     try:
-        row = db.run(_Q["read_place"])[0]
+        row = db.run(_Q["look"])[0]
     except (DatabaseUnavailable, UndefinedTable):
         raise
     except DatabaseError:
-        row = db.run(_Q["read_modest_place"])[0]
-    return Place(cluster=row[0], database=row[1], table=row[2], timeline=row[3])
+        row = db.run(_Q["look_modestly"])[0]
+    return row[0], Place(cluster=row[1], database=row[2], table=row[3], timeline=row[4])
 
 
 def _judge(home: Home, here: Place, options: DatabaseOptions) -> str | None:

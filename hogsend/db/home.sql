@@ -1,19 +1,19 @@
--- name: read_place
--- Where this database is: its cluster, its own oid, the oid of a table that no migration ever
--- makes again, the timeline (NULL on a standby). A role may be forbidden to ask for the first.
-SELECT (SELECT system_identifier::text FROM pg_control_system()),
+-- name: look
+-- The row (NULL before the first worker looked) and where this database is: its cluster, its own
+-- oid, the oid of a table that no migration ever makes again, the timeline (NULL on a standby).
+-- One statement, because it comes with every claim. A role may be forbidden to ask for the cluster.
+SELECT (SELECT value FROM operator_settings WHERE key = 'installation'),
+       (SELECT system_identifier::text FROM pg_control_system()),
        (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
        'operator_settings'::regclass::oid::bigint,
        CASE WHEN NOT pg_is_in_recovery()
          THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END
 
--- name: read_modest_place
+-- name: look_modestly
 -- The same for a role, or a service, that lets nobody look at the cluster.
-SELECT NULL::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
+SELECT (SELECT value FROM operator_settings WHERE key = 'installation'),
+       NULL::text, (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
        'operator_settings'::regclass::oid::bigint, NULL::text
-
--- name: read_home
-SELECT value FROM operator_settings WHERE key = 'installation'
 
 -- name: insert_home
 -- The first to look is at home; later ones change nothing.

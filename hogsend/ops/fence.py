@@ -23,7 +23,7 @@ _HINT = (
 
 
 class Fence:
-    """Asked before anything is shipped; one small statement or two each time.
+    """Asked before anything is shipped; one small statement each time.
 
     A running worker meets a restored database, too: the answer is never remembered.
     """
