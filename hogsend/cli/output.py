@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, TypeVar
 import click
 
 from hogsend.errors import HogsendError
-from hogsend.kernel.wire_json import iso_z
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,6 +22,8 @@ def json_option(function: F) -> F:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output; instants as ISO-8601 with Z."""
+    import json
+
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_to_json))
 
 
@@ -49,13 +49,19 @@ def _cell(value: object) -> str:
     if value is None or value == "":
         return "–"
     if isinstance(value, datetime):
-        return iso_z(value)
+        return _instant(value)
     return " ".join(str(value).split())
+
+
+def _instant(value: datetime) -> str:
+    from hogsend.kernel.wire_json import iso_z  # pydantic: more than --help takes without it
+
+    return iso_z(value)
 
 
 def _to_json(value: object) -> object:
     if isinstance(value, datetime):
-        return iso_z(value)
+        return _instant(value)
     if isinstance(value, set | frozenset):
         return sorted(value)
     if isinstance(value, Path):

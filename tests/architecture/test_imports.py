@@ -18,6 +18,7 @@ _NOT_IMPORTED = {"hogsend.__main__"}
 # demo and the build of child processes pass parts of it on; socket activation is a protocol of the
 # environment, not a setting.
 _MAY_READ_ENVIRONMENT = {
+    "hogsend.archive_main",
     "hogsend.entry",
     "hogsend.supervise.daemon",
     "hogsend.cli.demo_instance",
