@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from hogsend.db import Executor, QueryFile
 from hogsend.journeys.meta import JourneyDefinition
-from hogsend.journeys.models import Enrollment, ResolvedWait, Step
+from hogsend.journeys.models import Enrollment
 from hogsend.journeys.rehearsal import Rehearsal, rehearse
+from hogsend.journeys.rows import to_enrollment
 from hogsend.kernel.clock import Clock
 
 _Q = QueryFile(__package__, "plan.sql")
@@ -121,58 +121,10 @@ def _list_inside(db: Executor, journey_id: str) -> Iterator[_Inside]:
 
 
 def _to_inside(row: tuple[Any, ...], journey_id: str) -> _Inside:
-    (
-        state_id,
-        generation,
-        attempt,
-        user_id,
-        user_email,
-        contact_id,
-        context,
-        version_hash,
-        trigger_event_id,
-        created_at,
-        ready_at,
-        read_at,
-        contact_name,
-        timezone,
-        property_timezone,
-        steps,
-        wait,
-    ) = row
-    is_resolved = wait is not None and wait["outcome"] is not None
-    enrollment = Enrollment(
-        outbox_id=0,
-        id=state_id,
-        generation=generation,
-        attempt=attempt,
-        journey_id=journey_id,
-        user_id=user_id,
-        user_email=user_email,
-        contact_id=contact_id,
-        properties=context,
-        version_hash=version_hash,
-        trigger_event_id=trigger_event_id,
-        created_at=created_at,
-        ready_at=ready_at,
-        began_at=read_at,
-        contact_name=contact_name,
-        timezone=timezone,
-        property_timezone=property_timezone,
-        steps=[Step(key=key, kind=kind, value=value) for key, kind, value in steps or ()],
-        wait=_to_resolved(wait) if is_resolved else None,
-    )
-    return _Inside(enrollment=enrollment, open_wait=None if is_resolved else wait)
-
-
-def _to_resolved(wait: Mapping[str, Any]) -> ResolvedWait:
-    return ResolvedWait(
-        key=wait["key"],
-        kind=wait["kind"],
-        label=wait["label"],
-        outcome=wait["outcome"],
-        opened_at=datetime.fromisoformat(wait["opened_at"]),
-        resolved_at=datetime.fromisoformat(wait["outcome_at"]),
-        event_id=UUID(wait["event_id"]) if wait["event_id"] else None,
-        value=wait["value"] or {},
+    state_id, *columns = row
+    wait = columns[-1]
+    is_open = wait is not None and wait["outcome"] is None
+    return _Inside(
+        enrollment=to_enrollment(columns, state_id=state_id, journey_id=journey_id),
+        open_wait=wait if is_open else None,
     )

@@ -1,8 +1,9 @@
 -- name: list_inside
 -- A page of the people inside one journey with their journal and their wait, oldest id first.
--- Row: as hogsend.journeys.plan reads it. Index: journey_states_journey_idx.
+-- Row: the id, then as hogsend.journeys.rows reads it. Index: journey_states_journey_idx.
 SELECT s.id, s.generation, s.attempt, s.user_id, s.user_email, s.contact_id, s.context,
-       s.journey_version_hash, s.trigger_event_id, s.created_at, s.ready_at, now() AS read_at,
+       s.journey_version_hash, s.trigger_event_id, s.created_at, s.ready_at, now() AS began_at,
+       s.retrying_since,
        coalesce(k.properties ->> 'firstName', k.properties ->> 'name') AS contact_name,
        k.timezone, k.properties ->> 'timezone' AS property_timezone,
        (SELECT jsonb_agg(jsonb_build_array(p.key, p.kind, p.value) ORDER BY p.seq)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +12,15 @@ from hogsend.db.errors import DeadlockDetected, SerializationFailure
 from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import (
     Begun,
-    Enrollment,
     Item,
     LogEntry,
-    ResolvedWait,
     Settled,
     Settlement,
     Step,
     logs_json,
     steps_json,
 )
+from hogsend.journeys.rows import to_enrollment
 
 _Q = QueryFile(__package__, "journeys.sql")
 _ATTEMPTS = 3
@@ -113,49 +112,11 @@ def _with_retry(call: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ..
 
 
 def _to_begun(row: tuple[Any, ...], journey_id: str) -> Begun:
-    outbox_id, verdict, reason, state_id, *rest = row
+    outbox_id, verdict, reason, state_id, *columns = row
     enrollment = None
     if verdict == "run":
-        (
-            generation,
-            attempt,
-            user_id,
-            user_email,
-            contact_id,
-            context,
-            version_hash,
-            trigger_event_id,
-            created_at,
-            ready_at,
-            began_at,
-            retrying_since,
-            contact_name,
-            timezone,
-            property_timezone,
-            steps,
-            wait,
-        ) = rest
-        enrollment = Enrollment(
-            outbox_id=outbox_id,
-            id=state_id,
-            generation=generation,
-            attempt=attempt,
-            journey_id=journey_id,
-            user_id=user_id,
-            user_email=user_email,
-            contact_id=contact_id,
-            properties=context,
-            version_hash=version_hash,
-            trigger_event_id=trigger_event_id,
-            created_at=created_at,
-            ready_at=ready_at,
-            began_at=began_at,
-            retrying_since=retrying_since,
-            contact_name=contact_name,
-            timezone=timezone,
-            property_timezone=property_timezone,
-            steps=[Step(key=key, kind=kind, value=value) for key, kind, value in steps or ()],
-            wait=None if wait is None else _to_wait(wait),
+        enrollment = to_enrollment(
+            columns, state_id=state_id, journey_id=journey_id, outbox_id=outbox_id
         )
     return Begun(
         outbox_id=outbox_id,
@@ -163,17 +124,4 @@ def _to_begun(row: tuple[Any, ...], journey_id: str) -> Begun:
         reason=reason,
         state_id=state_id,
         enrollment=enrollment,
-    )
-
-
-def _to_wait(wait: dict[str, Any]) -> ResolvedWait:
-    return ResolvedWait(
-        key=wait["key"],
-        kind=wait["kind"],
-        label=wait["label"],
-        outcome=wait["outcome"],
-        opened_at=datetime.fromisoformat(wait["opened_at"]),
-        resolved_at=datetime.fromisoformat(wait["outcome_at"]),
-        event_id=UUID(wait["event_id"]) if wait["event_id"] else None,
-        value=wait["value"] or {},
     )
