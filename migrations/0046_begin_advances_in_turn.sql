@@ -4,7 +4,8 @@
 
 -- What differs from begin_advances_v1: starts of one person take turns (it locked them shared, so
 -- two could pass the same guard), people who are merged meanwhile are locked as well, a person who
--- was deleted enters nothing, backdated exit events count, and see "woken" for ready_at.
+-- was deleted enters nothing, backdated exit events count, see "woken" for ready_at, and an address
+-- that the person has no longer is not answered.
 
 -- Begins a batch of advances of one journey: takes the outbox rows for p_holder, enrolls those
 -- that start (guards in the order of the contract), adds one to the generation of those that go
@@ -265,7 +266,8 @@ BEGIN
 
   RETURN QUERY
     SELECT r.outbox, r.verdict, r.reason, s.id, s.generation, s.attempt, s.user_id,
-           coalesce(k.email, s.user_email),  -- where the person is reached now
+           -- Where the person is reached now: an address they had may be somebody else's.
+           CASE WHEN k.id IS NULL THEN s.user_email ELSE coalesce(k.email, '') END,
            s.contact_id, s.context, s.journey_version_hash, s.trigger_event_id, s.created_at,
            s.ready_at, clock_timestamp(), s.retrying_since,
            coalesce(k.properties ->> 'firstName', k.properties ->> 'name'),

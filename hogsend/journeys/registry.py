@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Final, Protocol
 
 from hogsend.conditions.evaluate import evaluate
@@ -66,8 +68,13 @@ class JourneyRegistry:
         return self._journeys.get(journey_id)
 
     def hears(self, event: str) -> bool:
-        """Whether some journey starts or ends with this event."""
-        return event in self._starts or event in self._exits
+        """Whether some journey starts or ends with this event, or has its name in the code, as
+        one that waits for it does."""
+        return (
+            event in self._starts
+            or event in self._exits
+            or any(mentions(definition.run, event) for definition in self._journeys.values())
+        )
 
     def match(self, event: str, properties: Mapping[str, JsonValue]) -> Matches:
         """See EventMatcher. Triggers see scalar properties only, exits see all of them."""
@@ -132,3 +139,22 @@ def _choose(
             hint=f"known: {', '.join(known)}",
         )
     return [journey_id for journey_id in journeys if journey_id in enabled]
+
+
+def mentions(function: Callable[..., object], text: str) -> bool:
+    """Whether a text stands in the code of a function, in one inside it, or in a name of its module
+    that it uses. What it calls elsewhere is not looked at."""
+    places = [getattr(inspect.unwrap(function), "__code__", None)]
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    while places:
+        code = places.pop()
+        if not isinstance(code, CodeType):
+            continue
+        if text in [c for c in code.co_consts if isinstance(c, str)]:
+            return True
+        if any(
+            names.get(name) == text for name in code.co_names if isinstance(names.get(name), str)
+        ):
+            return True
+        places += [c for c in code.co_consts if isinstance(c, CodeType)]
+    return False

@@ -39,7 +39,7 @@ def list_(line: CommandLine, *, database_url: str | None, as_json: bool) -> None
             "trigger": app.journeys[journey_id].meta.trigger.event
             if journey_id in app.journeys
             else None,
-            "state": _switch(journey_id, app.journeys, disabled),
+            "state": _switch(journey_id, app.journeys, disabled, settings.enabled_journeys),
             **{status: counts.get(journey_id, {}).get(status, 0) for status in _STATUSES},
         }
         for journey_id in [*app.journeys, *sorted(set(counts) - set(app.journeys))]
@@ -111,12 +111,19 @@ def cancel(
     _each(line, database_url, state_ids, end, word="cancelled", as_json=as_json)
 
 
-def _switch(journey_id: str, known: Mapping[str, JourneyDefinition], disabled: set[str]) -> str:
+def _switch(
+    journey_id: str,
+    known: Mapping[str, JourneyDefinition],
+    disabled: set[str],
+    chosen: Sequence[str] | None,
+) -> str:
     definition = known.get(journey_id)
     if definition is None:
         return "not in the app"
     if not definition.meta.enabled:
         return "off in code"
+    if chosen is not None and journey_id not in chosen:
+        return "not in ENABLED_JOURNEYS"
     return "off by admin" if journey_id in disabled else "on"
 
 

@@ -59,6 +59,8 @@ def test_list_counts_people_by_state(line: Cli, world: World) -> None:
     )  # fmt: skip
     world.sql("INSERT INTO journey_configs (journey_id, enabled) VALUES ('welcome', false)")
     assert "off by admin" in line.run("journeys", "list").stdout
+    line.environ["ENABLED_JOURNEYS"] = ","
+    assert "not in ENABLED_JOURNEYS" in line.run("journeys", "list").stdout
 
 
 def test_why_not_names_the_refusal_and_the_enrollment(line: Cli, world: World) -> None:

@@ -103,6 +103,18 @@ def test_merge_refreshes_the_address_of_enrollments(make_world: MakeWorld) -> No
     assert world.state("user_email") == ("ada@people.test",)
 
 
+def test_address_the_person_has_no_longer_gets_no_mail(make_world: MakeWorld) -> None:
+    world = make_world(sleeper())
+    world.ingest.ingest(NewEvent(name="start", external_id="ada", email="ada@people.test"))
+    world.pump()
+    world.sql("UPDATE contacts SET email = NULL")
+
+    world.let_time_pass()
+    world.pump()
+
+    assert [r.template for r in world.mailer.requests] == ["before"]
+
+
 def test_two_held_out_people_who_merge_stay_held_out(make_world: MakeWorld) -> None:
     world = make_world(napper(entry=Entry.once()))
     for keys in ({"external_id": "ada"}, {"email": "loser@x.co"}):

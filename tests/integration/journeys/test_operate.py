@@ -378,6 +378,29 @@ def test_ends_are_events_when_a_journey_listens_to_them(make_world: MakeWorld) -
     assert world.count("outbox") == 0
 
 
+def test_end_of_a_journey_answers_a_wait_of_another(make_world: MakeWorld) -> None:
+    app = App("pair")
+
+    @app.journey(id="short", name="s", trigger=on("start"), entry=Entry.unlimited())
+    async def short(user: JourneyUser, ctx: JourneyContext) -> None:
+        await ctx.sleep(timedelta(hours=1))
+
+    @app.journey(id="patient", name="p", trigger=on("start"))
+    async def patient(user: JourneyUser, ctx: JourneyContext) -> None:
+        end = await ctx.wait_for("journey:completed", timeout=timedelta(days=9))
+        await ctx.exit(str(end.properties.get("journeyId")))
+
+    world = make_world(app)
+    world.send("start")
+    world.pump()
+    world.sql("UPDATE waits SET due_at = now() WHERE journey_id = 'short'")
+    world.pump()
+
+    assert world.sql("SELECT journey_id, status, exit_reason FROM journey_states ORDER BY 1") == [
+        ("patient", "exited", "short"), ("short", "completed", None),
+    ]  # fmt: skip
+
+
 def test_ends_that_nobody_listens_to_make_no_event(make_world: MakeWorld) -> None:
     world = make_world(napper())
     world.send("start")

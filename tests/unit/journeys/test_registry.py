@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hogsend import App, on, prop
@@ -47,6 +49,33 @@ def test_refuse_names_the_first_guard_of_everybody_match_does_not_start() -> Non
     count(NewEvent(name="signed.up", external_id="u", properties={"plan": "free"}))
     assert counted == [("pro", "trigger_conditions_not_met"), ("off", "journey_disabled")]
     assert registry.refusal_counter(None) is None
+
+
+_ENDED = "journey:completed"
+
+
+async def waits_by_literal(user: object, ctx: Any) -> None:
+    async def inner() -> None:
+        await ctx.wait_for("journey:failed", timeout=None)
+
+    await inner()
+
+
+async def waits_by_name(user: object, ctx: Any) -> None:
+    await ctx.wait_for(_ENDED, timeout=None)
+
+
+def test_hears_what_starts_or_ends_a_journey_or_stands_in_its_code() -> None:
+    app = app_of_three()
+    before = JourneyRegistry(app, None)
+    assert [before.hears(n) for n in ("signed.up", "left", _ENDED)] == [True, True, False]
+
+    app.journey(id="w", name="W", trigger=on("x"))(waits_by_literal)
+    app.journey(id="v", name="V", trigger=on("x"))(waits_by_name)
+    registry = JourneyRegistry(app, None)
+
+    assert [registry.hears(n) for n in (_ENDED, "journey:failed", "other")] == [True, True, False]
+    assert not JourneyRegistry(app, ("w",)).hears(_ENDED)
 
 
 def test_match_exit_sees_nested_properties() -> None:
