@@ -148,7 +148,7 @@ def test_numbers_accept_what_the_reference_accepts(text: str, expected: int) -> 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("*", None), ("a, b,,", ("a", "b")), (" ", ()), (",", ())],
+    [("*", None), ("", None), ("a, b,,", ("a", "b")), (" ", ()), (",", ())],
 )
 def test_enabled_filter_distinguishes_all_some_and_none(
     text: str, expected: tuple[str, ...] | None
