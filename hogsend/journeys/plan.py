@@ -90,7 +90,7 @@ def _find_drift(inside: _Inside, rehearsal: Rehearsal) -> str | None:
 
 def _forgotten(rehearsal: Rehearsal) -> str | None:
     if not rehearsal.unvisited:
-        return None
+        return rehearsal.drift  # it came back, but a policy looks at the first step aside
     return f"it no longer comes past {', '.join(map(repr, rehearsal.unvisited))}"
 
 

@@ -39,13 +39,15 @@ class Rehearsal:
     """Where the code goes with the journal as it is.
 
     ``waits``: it pauses (``wait``). ``acts``: it wants to do or read something that is not
-    recorded (``reason`` says after which step). ``unvisited`` are recorded steps it did not pass.
+    recorded (``reason`` says after which step). ``unvisited`` are recorded steps it did not pass;
+    ``drift`` says where it first left the recorded path, although it may have come back.
     """
 
     end: End
     wait: NewWait | None = None
     reason: str | None = None
     unvisited: tuple[str, ...] = ()
+    drift: str | None = None
 
 
 async def rehearse(
@@ -72,13 +74,15 @@ async def rehearse(
             enrollment, tolerant, services, attempts=1, on_start=passages.append
         )
     unvisited = tuple(step.key for step in passages[0].journal.unvisited())
+    drift = passages[0].drift.message if passages[0].drift else None
     if settlement is None:
-        return Rehearsal(end="acts", reason=stage.wanted, unvisited=unvisited)
+        return Rehearsal(end="acts", reason=stage.wanted, unvisited=unvisited, drift=drift)
     return Rehearsal(
         end=_ENDS[settlement.status],
         wait=settlement.wait,
         reason=settlement.error or settlement.reason,
         unvisited=unvisited,
+        drift=drift,
     )
 
 

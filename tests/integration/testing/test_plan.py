@@ -61,6 +61,12 @@ async def one_mail_less(user: Any, ctx: Any) -> None:
     await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
 
 
+async def checkpoint_first(user: Any, ctx: Any) -> None:
+    await ctx.checkpoint("intro")
+    await ctx.send_email("welcome")
+    await ctx.wait_for("answered", timeout=timedelta(days=2), label="answer")
+
+
 async def another_label(user: Any, ctx: Any) -> None:
     await ctx.send_email("welcome")
     await ctx.wait_for("answered", timeout=timedelta(days=2), label="reply")
@@ -128,6 +134,10 @@ def test_plan_with_other_code_behind_the_wait_says_that_everybody_continues(
     [
         (one_mail_more, "it would send 'getting-started' before its wait 'answer'"),
         (one_event_more, "it would trigger 'asked.again' before its wait 'answer'"),
+        (
+            checkpoint_first,
+            "the code comes to 'checkpoint:intro', the journal goes on with 'send:welcome:welcome'",
+        ),
         (one_question_more, "it would ask count_events before its wait 'answer'"),
         (one_call_more, "it would call 'post' before its wait 'answer'"),
         (one_mail_less, "it no longer comes past 'send:welcome:welcome'"),
