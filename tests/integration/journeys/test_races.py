@@ -15,7 +15,7 @@ from hogsend.contacts import Keys, Policy, resolve_contact
 from hogsend.db import Executor, Query
 from hogsend.events.ingest import _store
 from hogsend.events.models import NewEvent
-from hogsend.journeys import store
+from hogsend.journeys import operate, store
 from hogsend.journeys.holdout import is_held_out
 from hogsend.journeys.meta import Entry, Holdout
 from hogsend.journeys.models import Begun, Enrollment, NewWait, Settled, Settlement
@@ -64,6 +64,14 @@ def begin(world: World, db: Executor, run: RunRequest) -> list[Begun]:
     return store.begin_advances(
         db, definition, items_of(run), holder=HOLDER, lease=timedelta(seconds=60), new_id=uuid7
     )
+
+
+def settle_with_sleep(enrollment: Enrollment, db: Executor) -> list[Settled]:
+    """The function came to a pause that no event ends."""
+    now = datetime.now(UTC)
+    nap = NewWait(key="wait:nap", kind="sleep", label="nap", due_at=now + HOUR, opened_at=now)
+    settlement = Settlement(enrollment=enrollment, status="waiting", node="nap", wait=nap)
+    return store.settle_advances(db, enrollment.journey_id, [settlement], holder=HOLDER)
 
 
 def settle_with_wait(
@@ -299,3 +307,36 @@ def test_event_of_another_member_while_a_group_wait_is_opened_is_not_lost(
     colleague.join(20)
 
     assert world.sql("SELECT outcome FROM waits") == [("event",)]
+
+
+@pytest.mark.parametrize("by", ["exit", "operator", "deletion"])
+def test_end_that_waits_for_a_settle_closes_the_wait_it_opened(
+    make_world: MakeWorld, by: str
+) -> None:
+    world = make_world(sleeper(exit_on=[on("stop")]))
+    person = world.send("start").contact_id
+    (start,) = world.claim()
+    (begun,) = begin(world, world.database, start)
+    assert begun.enrollment is not None
+    state = begun.enrollment.id
+    ends: dict[str, Callable[[], object]] = {
+        "exit": lambda: world.send("stop"),
+        "operator": lambda: operate.cancel(world.database, state),
+        "deletion": lambda: world.sql(
+            "SELECT * FROM hogsend.delete_contacts_v1(ARRAY[:id]::uuid[])", id=person
+        ),
+    }
+    is_done, may_commit = threading.Event(), threading.Event()
+
+    worker = hold(world, partial(settle_with_sleep, begun.enrollment), is_done, may_commit)
+    assert is_done.wait(20)
+    end = threading.Thread(target=ends[by])
+    end.start()
+    end.join(0.3)
+    assert end.is_alive()  # it waits for the settle
+    may_commit.set()
+    worker.join(20)
+    end.join(20)
+
+    assert world.states() == {"exited": 1}
+    assert world.count("waits") == 0
