@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -16,10 +17,13 @@ from hogsend.journeys.meta import JourneyDefinition
 from hogsend.journeys.models import Enrollment
 from hogsend.journeys.rehearsal import Rehearsal, rehearse
 from hogsend.journeys.rows import to_enrollment
+from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.kernel.clock import Clock
 
 _Q = QueryFile(__package__, "plan.sql")
 _PAGE = 500
+_LONGEST_SECONDS = 5.0
+"""How long the code of one person may run without a pause."""
 
 Verdict: TypeAlias = Literal["continues", "drifts", "stranded"]
 
@@ -54,14 +58,18 @@ def plan_all(
     db: Executor, journeys: Mapping[str, JourneyDefinition], *, clock: Clock
 ) -> Iterator[Outlook]:
     """An outlook for everybody inside, journey by journey; people are read in pages."""
-    with asyncio.Runner() as runner:
+    watch = LoopWatch(break_seconds=_LONGEST_SECONDS)
+    watch.start()
+    with asyncio.Runner() as runner, closing(watch):
         for journey_id, _ in db.run(_Q["count_inside"]):
             definition = journeys.get(journey_id)
             for inside in _list_inside(db, journey_id):
                 if definition is None:
                     yield _outlook(inside, None, "stranded", "the app has no such journey")
                 else:
-                    rehearsal = runner.run(rehearse(inside.enrollment, definition, clock=clock))
+                    rehearsal = runner.run(
+                        rehearse(inside.enrollment, definition, clock=clock, watch=watch)
+                    )
                     reason = _find_drift(inside, rehearsal)
                     verdict: Verdict = "drifts" if reason else "continues"
                     yield _outlook(inside, definition, verdict, reason)

@@ -18,6 +18,7 @@ from hogsend.journeys.runtime.offload import Offload
 from hogsend.journeys.runtime.passage import Passage, Services
 from hogsend.journeys.runtime.replay import replay
 from hogsend.journeys.runtime.signals import Lost, suspend
+from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.kernel.clock import Clock
 from hogsend.kernel.wire_json import JsonValue
 
@@ -51,11 +52,12 @@ class Rehearsal:
 
 
 async def rehearse(
-    enrollment: Enrollment, definition: JourneyDefinition, *, clock: Clock
+    enrollment: Enrollment, definition: JourneyDefinition, *, clock: Clock, watch: LoopWatch
 ) -> Rehearsal:
     """Run the function until it waits, ends, or leaves what is recorded.
 
-    Only the function's own code runs: no query, no mail, no event.
+    Only the function's own code runs: no query, no mail, no event. A started ``watch`` breaks off
+    code that does none of it.
     """
     stage = _Stage()
     passages: list[Passage] = []
@@ -66,6 +68,7 @@ async def rehearse(
         clock=clock,
         ingest=stage.ingest,
         connectors=_AnyName(stage),
+        watch=watch,
     )
     # What a drift policy would do is for the caller to say.
     tolerant = replace(definition, meta=replace(definition.meta, on_drift="continue"))

@@ -89,6 +89,10 @@ class World(Closing):
         options: AdvanceOptions | None = None,
         looks_closely: bool = False,
     ) -> None:
+        if now.tzinfo is None:
+            raise InvalidInput(
+                "now has no time zone", hint="write datetime(2025, 1, 1, tzinfo=UTC)"
+            )
         app.check()
         self.app = app
         self.clock = VirtualClock(now)

@@ -11,6 +11,7 @@ import pytest
 
 from hogsend import App, Entry, on
 from hogsend.db import Database, Query
+from hogsend.journeys import plan
 from hogsend.journeys.plan import Outlook, plan_all
 from hogsend.kernel.clock import SystemClock
 from hogsend.testing import Person
@@ -90,6 +91,11 @@ async def breaks(user: Any, ctx: Any) -> None:
     raise KeyError("plan")
 
 
+async def never_ends(user: Any, ctx: Any) -> None:
+    while True:
+        pass
+
+
 def app_with(run: Run, journey_id: str = "asking") -> App:
     app = App("planned")
     app.journey(
@@ -156,6 +162,17 @@ def test_plan_with_code_that_leaves_the_recorded_path_says_how(
     assert found.verdict == "drifts"
     assert found.reason is not None
     assert reason in found.reason
+
+
+def test_plan_with_code_that_never_ends_comes_to_an_end(
+    inside: DatabaseWorld, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_LONGEST_SECONDS", 0.3)
+
+    found = outlook(database, app_with(never_ends))
+
+    assert found.verdict == "drifts"
+    assert "it would fail: StuckJourney" in str(found.reason)
 
 
 def test_plan_without_the_journey_says_that_people_are_stranded(

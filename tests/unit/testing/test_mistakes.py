@@ -235,3 +235,8 @@ def test_name_that_is_mistyped_is_answered_with_the_one_that_was_meant(
 def test_zone_of_a_test_that_is_mistyped_is_refused(journey_test: Make) -> None:
     with pytest.raises(InvalidInput, match="did you mean 'Asia/Tokyo'"):
         journey_test(mistakes.rings, timezone="Asia/Tokio")
+
+
+def test_beginning_without_a_zone_is_refused(journey_test: Make) -> None:
+    with pytest.raises(InvalidInput, match="now has no time zone"):
+        journey_test(mistakes.rings, now=datetime(2025, 1, 1))
