@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,9 @@ _NAME = "postgres"
 _ROLE = "hogsend"
 _POLL_SECONDS = 0.05
 _INIT_SECONDS = 120
+# One call for the file system instead of one for each of a thousand files: 0.05 s, not 1.1 s.
+# Linux only; kernels before 5.8 do not report an error of it.
+_SYNC_METHOD = ("--sync-method=syncfs",) if sys.platform == "linux" else ()
 
 # fsync, full_page_writes and synchronous_commit keep their durable defaults.
 _SETTINGS = """\
@@ -128,7 +132,7 @@ class PostgresServer:
             secret.unlink(missing_ok=True)
         with (unfinished / "postgresql.conf").open("a", encoding="ascii") as stream:
             stream.write("\ninclude_if_exists 'hogsend.conf'\n")
-        self._run([*initdb, "--sync-only"])
+        self._run([*initdb, "--sync-only", *_SYNC_METHOD])
         unfinished.rename(self.data)
 
     def _refuse_other_version(self) -> None:
