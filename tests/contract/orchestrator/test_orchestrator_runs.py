@@ -61,7 +61,7 @@ def test_submit_when_slots_are_busy_higher_priority_runs_first(
     orchestrator: OrchestratorUnderTest,
 ) -> None:
     orchestrator.start_worker(slots=1)
-    orchestrator.run("slow", seconds=3)
+    orchestrator.run("slow", seconds=5)
     orchestrator.wait_for("ran", task="slow")
     wanted = [Priority.LOW, Priority.NORMAL, Priority.HIGH]
 
@@ -105,7 +105,7 @@ def test_run_key_is_busy_waits_for_its_key_only(orchestrator: OrchestratorUnderT
 
     orchestrator.submit(
         [
-            RunRequest(task=task, input={"key": key, "seconds": 1.0, "i": i})
+            RunRequest(task=task, input={"key": key, "seconds": 2.5, "i": i})
             for i, key in enumerate(["a", "a", "b"])
         ]
     )
@@ -124,10 +124,10 @@ def test_run_key_is_busy_waits_for_its_key_only(orchestrator: OrchestratorUnderT
 
 def test_run_lone_task_is_busy_is_dropped(orchestrator: OrchestratorUnderTest) -> None:
     orchestrator.start_worker()
-    orchestrator.run("lone", seconds=2)
+    orchestrator.run("lone", seconds=4)
     orchestrator.wait_for("ran", task="lone")
 
-    orchestrator.run("lone", seconds=2)
+    orchestrator.run("lone", seconds=4)
 
     orchestrator.wait_for("finished", task="lone")
     orchestrator.run("record")
