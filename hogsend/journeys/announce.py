@@ -41,10 +41,10 @@ def announced(settlement: Settlement, wanted: Collection[str]) -> Settlement:
     }
     if settlement.error is not None:
         properties["error"] = settlement.error
-    return replace(
-        settlement,
-        announcement={"name": name, "key": f"{name}:{enrollment.id}", "properties": properties},
-    )
+    # A journey completes once; one that failed may be resumed, and fail again.
+    again = f":{enrollment.generation}" if name == FAILED else ""
+    key = f"{name}:{enrollment.id}{again}"
+    return replace(settlement, announcement={"name": name, "key": key, "properties": properties})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

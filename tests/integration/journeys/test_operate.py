@@ -378,6 +378,28 @@ def test_ends_are_events_when_a_journey_listens_to_them(make_world: MakeWorld) -
     assert world.count("outbox") == 0
 
 
+def test_failing_again_after_a_resume_is_another_event(make_world: MakeWorld) -> None:
+    app = App("failing")
+
+    @app.journey(id="failing", name="f", trigger=on("start"))
+    async def failing(user: JourneyUser, ctx: JourneyContext) -> None:
+        raise RuntimeError("always")
+
+    @app.journey(id="watching", name="w", trigger=on("journey:failed"), entry=Entry.unlimited())
+    async def watching(user: JourneyUser, ctx: JourneyContext) -> None:
+        await ctx.checkpoint("seen")
+
+    world = make_world(app, attempts=1)
+    world.send("start")
+    world.pump()
+    (failed_state,) = world.sql("SELECT id FROM journey_states WHERE status = 'failed'")[0]
+
+    operate.resume(world.database, failed_state)
+    world.pump()
+
+    assert world.sql("SELECT count(*) FROM user_events WHERE event = 'journey:failed'") == [(2,)]
+
+
 def test_end_of_a_journey_answers_a_wait_of_another(make_world: MakeWorld) -> None:
     app = App("pair")
 

@@ -271,6 +271,18 @@ def test_exit_event_while_waiting_ends_it(make_world: MakeWorld) -> None:
     assert world.mailer.delivered == ["question"]
 
 
+def test_event_that_ends_a_journey_and_starts_it_begins_anew(make_world: MakeWorld) -> None:
+    world = make_world(asker(exit_on=[on("start")]))
+    world.send("start")
+    world.pump()
+
+    world.send("start")
+
+    assert world.pump() == {"waiting": 1}
+    assert world.states() == {"exited": 1, "waiting": 1}
+    assert world.count("waits") == 1
+
+
 def test_exit_event_during_an_advance_wins_over_its_settle(make_world: MakeWorld) -> None:
     world = make_world(asker(exit_on=[on("stop")]))
 
