@@ -104,6 +104,7 @@ class World(Closing):
         self.breaker = LoopBreaker()
         self.logs: list[Mapping[str, Any]] = []
         self.forgotten: dict[str, str] = {}
+        self._warned: set[tuple[str, str]] = set()
         self.connectors = self._connect(connectors or {})
         self._categories = default_answers(app.lists)
         self._timezone = timezone
@@ -250,6 +251,18 @@ class World(Closing):
         with capture_logs() as logs, self.noticing_forgotten():
             await self._advance.run(self.watched(definition), [item])
         self.logs += logs
+        self._note_warnings(logs)
+
+    def _note_warnings(self, logs: Sequence[Mapping[str, Any]]) -> None:
+        """What a worker would warn of belongs to the timeline, each once."""
+        for line in logs:
+            if line.get("log_level") != "warning" or "place" not in line:
+                continue
+            text = f"{line['event']}: {line.get('error') or line.get('hint')} ({line['place']})"
+            passenger = self._passenger(UUID(line["state"])) if "state" in line else None
+            if passenger is not None and (passenger.journey_id, text) not in self._warned:
+                self._warned.add((passenger.journey_id, text))
+                self.diary.note(passenger.person, passenger.journey_id, "warned", text)
 
     @contextmanager
     def noticing_forgotten(self) -> Iterator[None]:

@@ -184,3 +184,12 @@ async def mistypes_a_template(user: Any, ctx: Any) -> None:
 @_journey
 async def mistypes_a_zone(user: Any, ctx: Any) -> None:
     await ctx.sleep_until(ctx.when.tz("Europe/Berln").next_local("10:00"))
+
+
+_COUNT = {"calls": 0}
+
+
+@_journey
+async def counts_its_calls(user: Any, ctx: Any) -> None:
+    _COUNT["calls"] += 1
+    await ctx.sleep(DAY * _COUNT["calls"])

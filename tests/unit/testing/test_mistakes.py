@@ -240,3 +240,16 @@ def test_zone_of_a_test_that_is_mistyped_is_refused(journey_test: Make) -> None:
 def test_beginning_without_a_zone_is_refused(journey_test: Make) -> None:
     with pytest.raises(InvalidInput, match="now has no time zone"):
         journey_test(mistakes.rings, now=datetime(2025, 1, 1))
+
+
+def test_journey_that_leaves_its_path_shows_why_in_the_timeline(journey_test: Make) -> None:
+    trip = journey_test(mistakes.counts_its_calls).start()
+
+    with pytest.raises(AssertionError) as failed:
+        trip.finish(within=timedelta(days=20))
+
+    assert "does not end within 20 days" in str(failed.value)
+    assert "[counts_its_calls] warned journey.drift: the code comes to 'wait:" in str(failed.value)
+    assert "decides by something that is not recorded" in str(failed.value)
+    with pytest.raises(AssertionError, match="replay"):
+        trip.assert_replay_safe()
