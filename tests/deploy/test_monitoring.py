@@ -26,6 +26,7 @@ def exported() -> set[str]:
     metrics.count_event("created")
     metrics.count_send(provider="p", template="t", outcome="sent")
     metrics.count_advance(journey="j", outcome="completed")
+    metrics.count_repairs("over", 1)
     metrics.observe_task(task="t", outcome="ok", seconds=0.1)
     metrics.observe_request(method="GET", route="/", status=200, seconds=0.1)
     backlog = Backlog(waiting=0, oldest_seconds=0, parked=0)
