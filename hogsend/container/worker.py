@@ -70,6 +70,7 @@ class WorkerContainer:
         self.relay.start()
         self.journeys.timer.start()
         self.journeys.watch.start()
+        self.journeys.warn_of_code()
         self.heartbeat.start()
 
     def request_stop_shipping(self) -> None:

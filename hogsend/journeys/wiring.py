@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+import structlog
+
 from hogsend.conversions.registry import ConversionRegistry
 from hogsend.db import Database
 from hogsend.events.traced import build_ingest
@@ -22,6 +24,7 @@ from hogsend.journeys.runtime.advance import (
 )
 from hogsend.journeys.runtime.offload import Offload
 from hogsend.journeys.runtime.passage import Sends, Services
+from hogsend.journeys.runtime.scan import scan
 from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.journeys.tasks import journey_tasks, reconcile_task
@@ -60,6 +63,19 @@ class Journeys:
     advance: Advance
     offload: Offload
     watch: LoopWatch
+
+    def warn_of_code(self) -> None:
+        """Log what the journeys that run here do past the context; see runtime.scan."""
+        for journey_id in self.registry.ids:
+            definition = self.registry.find(journey_id)
+            for problem in scan(definition) if definition is not None else ():
+                structlog.get_logger().warning(
+                    "journey.cannot_be_replayed",
+                    journey=journey_id,
+                    place=problem.place,
+                    kind=problem.kind,
+                    error=problem.message,
+                )
 
     def close(self) -> None:
         """Stop the timer, the watch and the threads of effects."""
@@ -102,7 +118,7 @@ def build_journeys(
         on_stored=registry.refusal_counter(observe),
     ).ingest
     window = settings.send_window
-    watch = LoopWatch(looks_closely=True)
+    watch = LoopWatch()
     services = Services(
         watch=watch,
         db=db,

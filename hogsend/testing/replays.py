@@ -99,7 +99,10 @@ class _Checker:
         self._record = record
         self._place = record.definition.place
         self._passage: Passage | None = None
-        self.watch = TurnWatch(self._place.rpartition(":")[0])
+        self.watch = TurnWatch(
+            self._place.rpartition(":")[0],
+            is_allowed=lambda: self._passage is not None and self._passage.is_computing,
+        )
 
     async def check(self) -> None:
         steps = self._record.steps

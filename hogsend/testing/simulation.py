@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from structlog.testing import capture_logs
 
+from hogsend.journeys.runtime.scan import scan
 from hogsend.kernel.wire_json import JsonObject
 from hogsend.kernel.words import suggest
 from hogsend.testing.histories_file import Occurrence
@@ -68,7 +69,7 @@ def simulate_occurrences(
     ``journeys`` limits the timeline and the sums to some of them.
     """
     begin = min(occurrence.at for occurrence in occurrences)
-    with capture_logs(), World(app, now=begin, looks_closely=True) as world:
+    with capture_logs(), World(app, now=begin) as world:
         for occurrence in occurrences:
             world.go_to(occurrence.at)
             person = world.person(occurrence.user_id)
@@ -110,9 +111,10 @@ def _find_warnings(world: World) -> list[str]:
         for line in world.logs
         if line.get("log_level") == "warning" and line.get("place")
     ]
-    return list(
-        dict.fromkeys([*lines, *(f"{place}: {said}" for place, said in world.forgotten.items())])
-    )
+    entered = dict.fromkeys(p.journey_id for p in world.memory.passengers.values())
+    lines += [f"{p.place}: {p.message}" for j in entered for p in scan(world.app.journeys[j])]
+    lines += [f"{place}: {said}" for place, said in world.forgotten.items()]
+    return list(dict.fromkeys(lines))
 
 
 def _sum_up(world: World, journeys: Sequence[str], unheard: Sequence[str]) -> Simulation:

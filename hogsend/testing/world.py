@@ -31,7 +31,6 @@ from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
 from hogsend.journeys.runtime.passage import Services
 from hogsend.journeys.runtime.schedule import SendWindow
-from hogsend.journeys.runtime.watch import LoopWatch
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.lifetimes import Closing
@@ -69,8 +68,7 @@ class AdvanceRecord:
 class World(Closing):
     """``now`` is where its clock begins, ``journeys`` limits which journeys of the app run.
 
-    ``connectors`` stand in for those of the app; the others do nothing. With ``looks_closely`` it
-    logs what a worker would notice of clocks and random numbers.
+    ``connectors`` stand in for those of the app; the others do nothing.
     ``timezone`` and ``send_window`` are the defaults of ``ctx.when``; what stops mail is in
     ``policy``. ``logs`` holds the log lines of the runtime and the journeys, ``forgotten`` what was
     written and never awaited, by ``file:line``. Close it when done; it is a context manager too.
@@ -87,7 +85,6 @@ class World(Closing):
         timezone: str = "UTC",
         send_window: SendWindow | None = None,
         options: AdvanceOptions | None = None,
-        looks_closely: bool = False,
     ) -> None:
         if now.tzinfo is None:
             raise InvalidInput(
@@ -108,7 +105,6 @@ class World(Closing):
         self.connectors = self._connect(connectors or {})
         self._categories = default_answers(app.lists)
         self._timezone = timezone
-        self._watch = LoopWatch(looks_closely=looks_closely)
         self._send_window = send_window
         self.mailbox = Mailbox(
             templates=load_templates(app.template_dirs),
@@ -150,7 +146,6 @@ class World(Closing):
             timezone=self._timezone,
             send_window=self._send_window,
             categories=self._categories,
-            watch=self._watch,
         )
 
     def _connect(self, given: Mapping[str, Connector]) -> dict[str, RecordedConnector]:

@@ -75,7 +75,6 @@ class TurnWatch:
     def __init__(self, home: str, *, is_allowed: Callable[[], bool] = lambda: False) -> None:
         self.problems: dict[tuple[str, str], ReplayProblem] = {}
         self._is_allowed = is_allowed
-        self._before: Any = None
         self._own: dict[str, bool] = {}
         self.is_closing = False
         self._file = home
@@ -85,23 +84,15 @@ class TurnWatch:
     def turn(self) -> Iterator[None]:
         """Around one turn."""
         busy = time.thread_time()
-        self.begin()
+        before = sys.getprofile()
+        sys.setprofile(self._on_call)
         try:
             yield
         finally:
-            self.end()
+            sys.setprofile(before)
         busy = time.thread_time() - busy
         if busy > BUSY_SECONDS:
             self.add("blocking", self._file, f"computes for {busy:.1f} s without a pause")
-
-    def begin(self) -> None:
-        """A turn begins."""
-        self._before = sys.getprofile()
-        sys.setprofile(self._on_call)
-
-    def end(self) -> None:
-        """The turn is over."""
-        sys.setprofile(self._before)
 
     def add(self, kind: ProblemKind, place: str, message: str) -> None:
         """Note a problem once per place and kind."""
@@ -111,68 +102,84 @@ class TurnWatch:
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> None:
         if event == "c_call":
             if self._is_own(frame) and not self._is_allowed():
-                self._judge_builtin(frame, argument)
+                self.judge_builtin(argument, _place(frame))
         elif event == "call":
             caller = frame.f_back
             if caller is None or not self._is_own(caller) or self._is_own(frame):
                 return
             if not self._is_allowed():
-                self._judge_function(caller, frame)
+                self._judge_call(caller, frame)
 
-    def _judge_builtin(self, caller: FrameType, function: Any) -> None:
+    def judge_builtin(self, function: Any, place: str) -> None:
+        """A function in C is called at ``place``."""
         name = getattr(function, "__name__", "")
         owner = getattr(function, "__self__", None)
         module = str(getattr(function, "__module__", None) or getattr(owner, "__name__", ""))
         if isinstance(owner, type) and issubclass(owner, datetimes.date):
             if name in ("now", "today", "utcnow"):
-                self._found("clock", caller, f"{owner.__name__}.{name}()", "await ctx.now()")
+                self._found("clock", place, f"{owner.__name__}.{name}()", "await ctx.now()")
         elif (module, name) in _CLOCKS:
-            self._found("clock", caller, _CLOCKS[module, name], "await ctx.now()")
+            self._found("clock", place, _CLOCKS[module, name], "await ctx.now()")
         elif _is_shared(owner) or (module, name) in _RANDOM_CALLS:
-            self._found("randomness", caller, f"{name}()", "ctx.variant or ctx.once")
+            self._found("randomness", place, f"{name}()", "ctx.variant or ctx.once")
         elif (module, name) in _BLOCKING:
             self._found(
-                "blocking", caller, _BLOCKING[module, name], "asyncio.to_thread or ctx.sleep"
+                "blocking", place, _BLOCKING[module, name], "asyncio.to_thread or ctx.sleep"
             )
 
-    def _judge_function(self, caller: FrameType, called: FrameType) -> None:
-        module = str(called.f_globals.get("__name__", ""))
-        name = called.f_code.co_name
+    def judge_named(self, module: str, name: str, owner: object, place: str) -> None:
+        """A function in Python is called at ``place``; ``owner`` is its ``self``.
+
+        ``random.__init__`` without owner is a generator without a seed.
+        """
         if module in _RANDOM_MODULES and not (module == "uuid" and name in _SAFE_UUIDS):
-            owner = called.f_locals.get("self")
-            is_unseeded = name == "__init__" and called.f_locals.get("x", 0) is None
-            if owner is None or _is_shared(owner) or is_unseeded:
+            is_unseeded = name == "__init__" and owner is None
+            if owner is None or _is_shared(owner):
                 what = "random.Random() without a seed" if is_unseeded else f"{module}.{name}()"
-                self._found("randomness", caller, what, "ctx.variant or ctx.once")
+                self._found("randomness", place, what, "ctx.variant or ctx.once")
         elif name in _CLOCK_NAMES and _is_below(module, _CLOCK_PACKAGES):
-            self._found("clock", caller, f"{module}.{name}()", "await ctx.now()")
+            self._found("clock", place, f"{module}.{name}()", "await ctx.now()")
         elif (module, name) == ("asyncio.tasks", "sleep"):
-            if called.f_locals.get("delay"):
-                self._found("blocking", caller, "asyncio.sleep()", "ctx.sleep")
+            self._found("blocking", place, "asyncio.sleep()", "ctx.sleep")
         elif module in _BLOCKING_MODULES or module.partition(".")[0] in _BLOCKING_MODULES:
-            self._found("blocking", caller, f"{module}.{name}()", "asyncio.to_thread")
-        elif self.is_closing and module.startswith("hogsend.journeys.runtime."):
+            self._found("blocking", place, f"{module}.{name}()", "asyncio.to_thread")
+
+    def is_own_file(self, name: str) -> bool:
+        """Whether a file is the author's."""
+        known = self._own.get(name)
+        if known is None:
+            home = len(self._home) if name.startswith(self._home) else 0
+            known = home > max((len(f) for f in _FOREIGN if name.startswith(f)), default=0) or not (
+                home or name.startswith(_FOREIGN)
+            )
+            self._own[name] = known
+        return known
+
+    def _judge_call(self, caller: FrameType, called: FrameType) -> None:
+        module = str(called.f_globals.get("__name__", ""))
+        name, place = called.f_code.co_name, _place(caller)
+        if self.is_closing and module.startswith("hogsend.journeys.runtime."):
             self._found(
-                "cancellation", caller, f"{called.f_locals.get('what', name)}() while being ended",
+                "cancellation", place, f"{called.f_locals.get('what', name)}() while being ended",
                 "no finally or bare except around a pause",
             )  # fmt: skip
+        elif (module, name) == ("asyncio.tasks", "sleep") and not called.f_locals.get("delay"):
+            return
+        elif (module, name) == ("random", "__init__"):
+            if called.f_locals.get("x", 0) is None:
+                self.judge_named(module, name, None, place)
+        else:
+            self.judge_named(module, name, called.f_locals.get("self"), place)
 
-    def _found(self, kind: ProblemKind, frame: FrameType, what: str, instead: str) -> None:
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    def _found(self, kind: ProblemKind, place: str, what: str, instead: str) -> None:
         self.add(kind, place, f"calls {what}; use {instead} instead")
 
     def _is_own(self, frame: FrameType) -> bool:
-        name = frame.f_code.co_filename
-        known = self._own.get(name)
-        if known is None:
-            known = self._own[name] = self._is_own_file(name)
-        return known
+        return self.is_own_file(frame.f_code.co_filename)
 
-    def _is_own_file(self, name: str) -> bool:
-        home = len(self._home) if name.startswith(self._home) else 0
-        return home > max((len(f) for f in _FOREIGN if name.startswith(f)), default=0) or not (
-            home or name.startswith(_FOREIGN)
-        )
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _is_below(module: str, packages: tuple[str, ...]) -> bool:

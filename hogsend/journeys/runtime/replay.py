@@ -42,14 +42,11 @@ async def replay(
     log = structlog.get_logger().bind(journey=definition.meta.id, state=str(enrollment.id))
     coroutine = definition.run(to_user(enrollment, definition.meta), JourneyContext(passage))
     watch = services.watch
-    notice = watch.notice(definition, is_allowed=lambda: passage.is_computing)
 
     def on_turn(begins: bool) -> None:
         if begins:
             watch.begin(definition)
-            notice.begin()
         else:
-            notice.end()
             watch.end()
 
     try:
@@ -66,7 +63,6 @@ async def replay(
     finally:
         passage.calls.close()
         _close(coroutine, log)
-        watch.tell(definition, notice)
     if passage.drift is not None and definition.meta.on_drift == "finish_old":
         return _failed(passage, passage.drift, attempts)
     return _ended(passage, stop)

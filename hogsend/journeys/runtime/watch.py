@@ -1,4 +1,4 @@
-"""Notices journey code that holds up everybody else, or that a replay could not repeat."""
+"""Notices journey code that holds up everybody else on the event loop."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
 from hogsend.errors import HogsendError
 from hogsend.journeys.meta import JourneyDefinition
-from hogsend.journeys.runtime.notices import ReplayProblem, TurnWatch
 
 SLOW_TURN_SECONDS = 0.25
 """A stretch without a pause that is worth a line in the log when it is over."""
@@ -24,10 +20,6 @@ STUCK_SECONDS = 5.0
 """A stretch that is reported while it lasts: it may never end."""
 BREAK_SECONDS = 30.0
 """A stretch that is broken off; before the leases of everybody else on the loop are over."""
-WATCHED_ADVANCES = 20
-"""The first advances of each journey whose own calls are looked at; later only one in a thousand,
-because looking takes several times as long as a replay."""
-_ONE_IN = 1000
 
 
 class StuckJourney(HogsendError):
@@ -39,27 +31,6 @@ class StuckJourney(HogsendError):
         super().__init__(
             message, hint="await a pause of ctx inside a loop, asyncio.to_thread for slow work"
         )
-
-
-class Notice(Protocol):
-    """Stands around the turns of one advance."""
-
-    def begin(self) -> None:
-        """A turn begins."""
-
-    def end(self) -> None:
-        """The turn is over."""
-
-
-class _Unwatched:
-    def begin(self) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-
-_UNWATCHED = _Unwatched()
 
 
 @dataclass(slots=True)
@@ -76,8 +47,7 @@ class LoopWatch:
 
     The report names the journey and the line it is at. After ``break_seconds`` the stretch is
     interrupted by StuckJourney, so that one endless loop does not take every worker with it; code
-    in C (``time.sleep``) is interrupted when it returns. Some advances are watched for clocks and
-    random numbers when ``looks_closely``.
+    in C (``time.sleep``) is interrupted when it returns.
     """
 
     def __init__(
@@ -85,17 +55,13 @@ class LoopWatch:
         *,
         stuck_seconds: float = STUCK_SECONDS,
         break_seconds: float = BREAK_SECONDS,
-        looks_closely: bool = False,
     ) -> None:
         self._stuck = stuck_seconds
         self._break = break_seconds
-        self._looks_closely = looks_closely
         self._turn: _Turn | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._advances: Counter[str] = Counter()
-        self._told: set[tuple[str, str, str]] = set()
 
     def start(self) -> None:
         """Begin to look out for stuck code."""
@@ -105,24 +71,6 @@ class LoopWatch:
     def close(self) -> None:
         """Stop looking; idempotent."""
         self._stopping.set()
-
-    def notice(self, definition: JourneyDefinition, *, is_allowed: Callable[[], bool]) -> Notice:
-        """What stands around the turns of one advance: something that looks, now and then."""
-        if not self._looks_closely:
-            return _UNWATCHED
-        journey = definition.meta.id
-        self._advances[journey] += 1
-        count = self._advances[journey]
-        if count > WATCHED_ADVANCES and count % _ONE_IN:
-            return _UNWATCHED
-        return TurnWatch(definition.place.rpartition(":")[0], is_allowed=is_allowed)
-
-    def tell(self, definition: JourneyDefinition, notice: Notice) -> None:
-        """Log what was noticed in an advance, every place once."""
-        if not isinstance(notice, TurnWatch):
-            return
-        for problem in notice.problems.values():
-            self._tell(definition.meta.id, problem)
 
     def begin(self, definition: JourneyDefinition) -> None:
         """Journey code runs from here on; the event loop waits."""
@@ -137,8 +85,9 @@ class LoopWatch:
         if seconds < SLOW_TURN_SECONDS:
             return
         with self._lock:
-            if turn.broken_at is not None:
-                _interrupt(turn.thread, None)  # too late: the function came back by itself
+            # An interruption that comes at the last moment is raised here. It must not be taken
+            # back: CPython 3.11 would look for it for ever, at every line.
+            pass
         structlog.get_logger().warning(
             "journey.blocked_the_loop",
             journey=turn.definition.meta.id,
@@ -171,22 +120,9 @@ class LoopWatch:
             if self._turn is not turn:
                 return
             turn.broken_at = now  # and again if the function swallows it
-            _interrupt(turn.thread, StuckJourney)
+            _interrupt(turn.thread)
         structlog.get_logger().error(
             "journey.was_interrupted", journey=turn.definition.meta.id, place=_where(turn)
-        )
-
-    def _tell(self, journey: str, problem: ReplayProblem) -> None:
-        key = (journey, problem.kind, problem.place)
-        if key in self._told:
-            return
-        self._told.add(key)
-        structlog.get_logger().warning(
-            "journey.cannot_be_replayed",
-            journey=journey,
-            place=problem.place,
-            kind=problem.kind,
-            error=problem.message,
         )
 
     def _run(self) -> None:
@@ -194,10 +130,10 @@ class LoopWatch:
             self.check()
 
 
-def _interrupt(thread: int, error: type[BaseException] | None) -> None:
-    """Raise in another thread at its next line of Python; None takes that back."""
+def _interrupt(thread: int) -> None:
+    """Raise StuckJourney in another thread at its next line of Python."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+        ctypes.c_ulong(thread), ctypes.py_object(StuckJourney)
     )
 
 

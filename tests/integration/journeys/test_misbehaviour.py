@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as datetimes
-import os
-import random
-import secrets
 import time
-import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -178,56 +172,6 @@ def test_function_that_swallows_its_cancellation_is_named_and_stops(make_world: 
 
     assert "CancelledError" in named(logs, "journey.swallowed_cancellation")["hint"]
     assert world.states() == {"active": 1}  # released, not completed: the next worker takes it
-
-
-def read_the_clock() -> str:
-    return datetimes.datetime.now(datetimes.UTC).isoformat()
-
-
-@pytest.mark.parametrize(
-    ("impure", "kind", "call"),
-    [
-        (read_the_clock, "clock", "datetime.now()"),
-        (lambda: time.time(), "clock", "time.time()"),
-        (lambda: datetimes.date.today(), "clock", "date.today()"),
-        (lambda: random.random(), "randomness", "random()"),
-        (lambda: random.Random().random(), "randomness", "random.Random() without a seed"),
-        (lambda: uuid.uuid4(), "randomness", "uuid.uuid4()"),
-        (lambda: secrets.token_hex(), "randomness", "secrets.token_hex()"),
-        (lambda: os.urandom(2), "randomness", "urandom()"),
-    ],
-)  # fmt: skip
-def test_worker_names_what_is_read_past_the_context(
-    make_world: MakeWorld, impure: Callable[[], object], kind: str, call: str
-) -> None:
-    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
-        impure()
-        await ctx.sleep(HOUR, label="nap")
-
-    world = make_world(journey(body), watch=LoopWatch(looks_closely=True))
-    world.send("start")
-
-    with capture_logs() as logs:
-        world.pump()
-        world.let_time_pass()
-        world.pump()
-
-    entry = named(logs, "journey.cannot_be_replayed")  # once, though it ran twice
-    assert (entry["kind"], entry["place"].rpartition(":")[0]) == (kind, __file__)
-    assert f"calls {call};" in entry["error"]
-
-
-def test_worker_says_nothing_of_a_clock_inside_once(make_world: MakeWorld) -> None:
-    async def body(user: JourneyUser, ctx: JourneyContext) -> None:
-        await ctx.once("then", read_the_clock)
-
-    world = make_world(journey(body), watch=LoopWatch(looks_closely=True))
-    world.send("start")
-
-    with capture_logs() as logs:
-        assert world.pump() == {"completed": 1}
-
-    assert [e for e in logs if e["event"] == "journey.cannot_be_replayed"] == []
 
 
 def test_loop_that_never_ends_is_broken_off_and_the_worker_goes_on(make_world: MakeWorld) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from hogsend import settings
 from hogsend.app import App
@@ -42,6 +44,7 @@ def test_worker_knows_the_lists_and_connectors_of_the_app(
         seen.append(await ctx.connector("chat").call("post", {"text": "hi"}))
         await ctx.sleep(timedelta(hours=1))
         seen.append(await ctx.is_subscribed("news"))
+        assert time.time()
 
     journeys = build_journeys(
         settings.load({}, mode="cli"),
@@ -64,6 +67,13 @@ def test_worker_knows_the_lists_and_connectors_of_the_app(
     finally:
         journeys.close()
 
+    with capture_logs() as logs:
+        journeys.warn_of_code()
+
+    [warning] = logs
+    assert (warning["event"], warning["journey"]) == ("journey.cannot_be_replayed", "wired")
+    assert "calls time.time()" in warning["error"]
+    assert warning["place"].startswith(f"{__file__}:")
     assert seen == [{"id": 1}, {"id": 1}, False]
     assert dict(calls[0].args) == {"text": "hi"}
     assert world.states() == {"completed": 1}

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 from structlog.testing import capture_logs
 
@@ -72,3 +75,44 @@ def test_end_of_a_slow_stretch_is_a_warning() -> None:
     (entry,) = logs
     assert entry["event"] == "journey.blocked_the_loop"
     assert entry["seconds"] >= 0.25
+
+
+_PROFILED_AFTERWARDS = """
+import asyncio, sys, threading
+from tests.unit.journeys.test_watch import definition
+from hogsend.journeys.runtime.watch import LoopWatch, StuckJourney
+
+watch = LoopWatch(stuck_seconds=0.05, break_seconds=0.05)
+watch.start()
+watch.begin(definition())
+try:
+    while True:
+        pass
+except StuckJourney:
+    print("interrupted")
+finally:
+    watch.end()
+    watch.close()
+
+async def calm():
+    await asyncio.sleep(0)
+
+sys.setprofile(lambda frame, event, argument: None)
+asyncio.run(calm())
+print("profiled")
+"""
+
+
+def test_stretch_that_does_not_end_is_broken_off_and_leaves_nothing_behind() -> None:
+    done = subprocess.run(  # a process of its own: it would spin for ever
+        [sys.executable, "-c", _PROFILED_AFTERWARDS],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "interrupted" in done.stdout
+    assert done.stdout.endswith("profiled\n")
