@@ -113,5 +113,8 @@ def _resolve(node: ast.expr, names: Mapping[str, object]) -> object:
         base = _resolve(node.value, names)
         # Modules, classes and generators: asking anything else could run code.
         if isinstance(base, ModuleType | type | random.Random):
-            return getattr(base, node.attr, None)
+            try:
+                return getattr(base, node.attr, None)
+            except Exception:  # a module or class may do anything here, and this is only a warning
+                return None
     return None
