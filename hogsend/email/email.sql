@@ -1,14 +1,14 @@
 -- name: claim_send
 -- Asks the gates and takes (or promises) the ledger row, in one round trip; see
 -- hogsend.claim_send_v1 for :send and the row. Indexes: email_sends_idempotency_key_idx,
--- email_sends_intended_idx, contacts_external_id_unique_idx.
+-- email_sends_intended_idx, contacts_external_id_unique_idx, journey_states_pkey.
 SELECT is_mine, is_uncertain, id, status, reason, message_id, created_at
-FROM hogsend.claim_send_v1(CAST(:send AS jsonb))
+FROM hogsend.claim_send_v2(CAST(:send AS jsonb))
 
 -- name: claim_sends
 -- The same for a JSON array; rows come with their position in it (from 1), in any order.
 SELECT "position", is_mine, is_uncertain, id, status, reason, message_id, created_at
-FROM hogsend.claim_sends_v1(CAST(:sends AS jsonb))
+FROM hogsend.claim_sends_v2(CAST(:sends AS jsonb))
 
 -- name: find_by_key
 -- The recorded send of an idempotency key, in the shape of claim_send.

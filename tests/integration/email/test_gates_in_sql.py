@@ -165,6 +165,52 @@ def test_min_gap_counts_the_journey_through_every_enrollment(database: Database)
     assert send(1, first, "a") == ("sent", None)
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("active", ("sent", None)),
+        ("completed", ("sent", None)),
+        ("failed", ("sent", None)),
+        ("exited", ("skipped", "journey_exited")),
+    ],
+)
+@pytest.mark.parametrize("category", [None, "transactional"])
+def test_enrollment_that_was_left_sends_nothing_more(
+    database: Database, state: str, expected: tuple[str, str | None], category: str | None
+) -> None:
+    provider = FakeBatchProvider()
+    mailer = build(database, provider)
+    inside = enrollment(database, "a")
+    sql(database, "UPDATE journey_states SET status = :status", status=state)
+
+    one = mailer.send(keyed(1, journey_state_id=inside, category=category))
+    two, unlinked = mailer.send_many(
+        [keyed(2, journey_state_id=inside, category=category), keyed(3, category=category)]
+    )
+
+    assert (one.status, one.reason) == expected
+    assert (getattr(two, "status", two), getattr(two, "reason", two)) == expected
+    assert getattr(unlinked, "status", unlinked) == "sent"
+    assert count(database) == (3 if expected[0] == "sent" else 1)
+
+
+def test_mail_a_provider_put_off_is_not_sent_after_the_person_left(database: Database) -> None:
+    provider = FakeProvider(ProviderTransient("busy", code="busy"))
+    mailer = build(database, provider)
+    request = keyed(1, journey_state_id=enrollment(database, "a"))
+    with pytest.raises(ProviderTransient):
+        mailer.send(request)
+    sql(database, "UPDATE journey_states SET status = 'exited'")
+
+    result = mailer.send(request)
+
+    assert result.reason == "journey_exited"
+    assert sql(database, "SELECT status, reason FROM email_sends") == [
+        ("suppressed", "journey_exited")
+    ]
+    assert len(provider.messages) == 1
+
+
 def test_opt_in_list_refuses_whoever_never_answered(database: Database) -> None:
     policy = SendPolicy(is_opt_in=lambda category: category == "news")
     mailer = build(database, FakeProvider(), options=replace(OPTIONS, policy=policy))
