@@ -38,6 +38,7 @@ from hogsend.kernel.wire_json import JsonObject, JsonValue, dumps
 from hogsend.outbox import store as outbox
 from hogsend.preferences.lists import default_answers
 from hogsend.testing.arrivals import Arrivals
+from hogsend.testing.boarding import Boarding
 from hogsend.testing.connectors import RecordedConnector, SilentConnector
 from hogsend.testing.desk import Desk, NoDatabase
 from hogsend.testing.diary import Diary
@@ -94,6 +95,7 @@ class World(Closing):
         self.app = app
         self.clock = VirtualClock(now)
         self.memory = Memory(self.clock)
+        self._boarding = Boarding(self.memory)
         self.registry = JourneyRegistry(app, journeys)
         self.diary = Diary(self.clock)
         self.arrivals = Arrivals(self.memory, self.registry, self.diary)
@@ -278,7 +280,7 @@ class World(Closing):
         return min(due, key=lambda p: p.id, default=None)
 
     def _begin(self, journey: JourneyDefinition, *args: Any, **kwargs: Any) -> list[Begun]:
-        begun = self.memory.begin_advances(journey, *args, **kwargs)
+        begun = self._boarding.begin_advances(journey, *args, **kwargs)
         for entry in begun:
             if entry.verdict in ("skipped", "held_out"):
                 _, person, reason = self.memory.skips[-1]
