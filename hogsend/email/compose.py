@@ -16,7 +16,7 @@ from hogsend.email.attachments import (
 )
 from hogsend.email.decorate import Addressee, MailDecorator, UrlMaker
 from hogsend.email.gates import GateInput, applicable_gates
-from hogsend.email.ledger import LedgerRow, NewSend
+from hogsend.email.ledger_rows import LedgerRow, NewSend
 from hogsend.email.models import SendRequest
 from hogsend.email.policy import TRANSACTIONAL, SendPolicy
 from hogsend.email.providers.base import EmailProvider, WireMessage

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from hogsend.email.templates.models import RenderedMail
 
 if TYPE_CHECKING:
-    from hogsend.email.ledger import NewSend
+    from hogsend.email.ledger_rows import NewSend
 
 
 class MailDecorator(Protocol):

@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 
 from hogsend.email.compose import Letter
-from hogsend.email.ledger import Ledger, LedgerRow, Settled
+from hogsend.email.ledger import Ledger
+from hogsend.email.ledger_rows import LedgerRow, Settled
 from hogsend.email.models import SendResult
 from hogsend.email.outcome import decide
 from hogsend.email.providers.base import (

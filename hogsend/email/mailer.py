@@ -15,7 +15,8 @@ from hogsend.db import Executor
 from hogsend.email.compose import Composer, Letter, TemplateSet, TestState, to_wire_address
 from hogsend.email.decorate import MailDecorator, UrlMaker
 from hogsend.email.hand_over import Claimed, HandOver, SentListener
-from hogsend.email.ledger import Ledger, LedgerRow
+from hogsend.email.ledger import Ledger
+from hogsend.email.ledger_rows import LedgerRow
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.pacing import Pacer, RateLimits, to_instant
 from hogsend.email.policy import SendPolicy

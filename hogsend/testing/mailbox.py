@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hogsend.email.compose import TemplateSet
 from hogsend.email.gates import GateInput, applicable_gates
-from hogsend.email.ledger import LedgerRow
+from hogsend.email.ledger_rows import LedgerRow
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.policy import SendPolicy
 from hogsend.kernel.addresses import normalize_email

@@ -25,7 +25,7 @@ from hogsend.tracking.semantic import (
 )
 
 if TYPE_CHECKING:
-    from hogsend.email.ledger import NewSend
+    from hogsend.email.ledger_rows import NewSend
 
 CLICK_PATH = "/v1/t/c/"
 OPEN_PATH = "/v1/t/o/"

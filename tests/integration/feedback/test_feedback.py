@@ -18,7 +18,8 @@ from hogsend.email.feedback.events import FeedbackEvents
 from hogsend.email.feedback.postmark import PostmarkFeedback
 from hogsend.email.feedback.resend import ResendFeedback
 from hogsend.email.feedback.store import SuppressionPolicy
-from hogsend.email.ledger import Ledger, Settled
+from hogsend.email.ledger import Ledger
+from hogsend.email.ledger_rows import Settled
 from hogsend.events.ingest import Ingest
 from hogsend.events.matching import Matches
 from hogsend.kernel.clock import SystemClock
