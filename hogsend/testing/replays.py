@@ -30,10 +30,11 @@ from hogsend.journeys.runtime.replay import replay
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.wire_json import JsonValue
+from hogsend.testing.advance_records import AdvanceRecord
 from hogsend.testing.desk import Desk, NoDatabase
 from hogsend.testing.turns import WatchedCoroutine
 from hogsend.testing.watch import ReplayProblem, TurnWatch
-from hogsend.testing.world import AdvanceRecord, World
+from hogsend.testing.world import World
 
 EFFECTS = frozenset({"send", "trigger", "connector"})
 """Kinds of steps that do something outside; each has an idempotency key of its own."""

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,12 +21,11 @@ from structlog.testing import capture_logs
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.policy import SendPolicy
 from hogsend.errors import InvalidInput
-from hogsend.events.models import NewEvent
 from hogsend.journeys import store
 from hogsend.journeys.announce import COMPLETED, FAILED
 from hogsend.journeys.effects.connector import Connector, ConnectorCall
 from hogsend.journeys.meta import JourneyDefinition
-from hogsend.journeys.models import Begun, Item, Settled, Settlement, Step
+from hogsend.journeys.models import Item
 from hogsend.journeys.registry import JourneyRegistry
 from hogsend.journeys.runtime.advance import Advance, AdvanceOptions, Wakers
 from hogsend.journeys.runtime.passage import Services
@@ -34,11 +33,11 @@ from hogsend.journeys.runtime.schedule import SendWindow
 from hogsend.kernel.clock import VirtualClock
 from hogsend.kernel.ids import uuid7
 from hogsend.kernel.lifetimes import Closing
-from hogsend.kernel.wire_json import JsonObject, JsonValue, dumps
+from hogsend.kernel.wire_json import JsonValue, dumps
 from hogsend.outbox import store as outbox
 from hogsend.preferences.lists import default_answers
+from hogsend.testing.advance_records import AdvanceRecords
 from hogsend.testing.arrivals import Arrivals
-from hogsend.testing.boarding import Boarding
 from hogsend.testing.connectors import RecordedConnector, SilentConnector
 from hogsend.testing.desk import Desk, NoDatabase
 from hogsend.testing.diary import Diary
@@ -55,15 +54,6 @@ if TYPE_CHECKING:
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 _MOST_ADVANCES = 10_000
 _NEVER_AWAITED = r".*was never awaited"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdvanceRecord:
-    """One settled advance and the whole journal after it."""
-
-    definition: JourneyDefinition
-    settlement: Settlement
-    steps: tuple[Step, ...]
 
 
 class World(Closing):
@@ -95,11 +85,11 @@ class World(Closing):
         self.app = app
         self.clock = VirtualClock(now)
         self.memory = Memory(self.clock)
-        self._boarding = Boarding(self.memory)
         self.registry = JourneyRegistry(app, journeys)
         self.diary = Diary(self.clock)
         self.arrivals = Arrivals(self.memory, self.registry, self.diary)
-        self.advances: list[AdvanceRecord] = []
+        self._records = AdvanceRecords(self.memory, self.registry, self.arrivals, self.diary)
+        self.advances = self._records.settled
         self.breaker = LoopBreaker()
         self.logs: list[Mapping[str, Any]] = []
         self.forgotten: dict[str, str] = {}
@@ -174,8 +164,8 @@ class World(Closing):
     def answers(self) -> dict[Callable[..., Any], Callable[..., Any]]:
         """Store functions of the runtime and what does their work here."""
         return {
-            store.begin_advances: self._begin,
-            store.settle_advances: self._settle,
+            store.begin_advances: self._records.begin_advances,
+            store.settle_advances: self._records.settle_advances,
             store.record_steps: self.memory.record_steps,
             outbox.renew: lambda ids, *, holder, lease: list(ids),
             **MemoryReads(self.memory, self.mailbox).answers(),
@@ -278,63 +268,6 @@ class World(Closing):
     def _next_promise(self) -> Promise | None:
         due = (p for p in self.memory.promises.values() if p.due_at <= self.clock.now())
         return min(due, key=lambda p: p.id, default=None)
-
-    def _begin(self, journey: JourneyDefinition, *args: Any, **kwargs: Any) -> list[Begun]:
-        begun = self._boarding.begin_advances(journey, *args, **kwargs)
-        for entry in begun:
-            if entry.verdict in ("skipped", "held_out"):
-                _, person, reason = self.memory.skips[-1]
-                self.diary.note(person, journey.meta.id, "kept out", reason)
-                if entry.verdict == "held_out":
-                    self._announce_held_out(person, journey)
-            elif entry.enrollment is not None:
-                self.diary.begin(self.memory.passengers[entry.enrollment.id])
-        return begun
-
-    def _settle(self, journey_id: str, settlements: list[Settlement], **more: Any) -> list[Settled]:
-        settled = self.memory.settle_advances(journey_id, settlements, **more)
-        definition = self.registry.find(journey_id)
-        assert definition is not None
-        for settlement in settlements:
-            passenger = self.memory.passengers[settlement.enrollment.id]
-            self.advances.append(
-                AdvanceRecord(
-                    definition=definition, settlement=settlement, steps=tuple(passenger.steps)
-                )
-            )
-            self.diary.end(passenger, settlement)
-            if settlement.announcement is not None:
-                self._announce(passenger.person, settlement.announcement)
-        return settled
-
-    def _announce_held_out(self, person: Person, journey: JourneyDefinition) -> None:
-        meta = journey.meta
-        self._announce(
-            person,
-            {
-                "name": "journey.heldout",
-                "key": f"journey:heldout:{meta.id}:{person.user_id}",
-                "properties": {
-                    "journeyId": meta.id,
-                    "journeyName": meta.name,
-                    "holdoutPercent": meta.holdout.percent if meta.holdout else 0,
-                },
-            },
-        )
-
-    def _announce(self, person: Person, event: JsonObject) -> None:
-        """What ``JourneyAnnouncer`` does a moment later."""
-        properties = event["properties"]
-        assert isinstance(properties, dict)
-        self.arrivals.ingest(
-            NewEvent(
-                name=str(event["name"]),
-                contact_id=person.contact_id,
-                properties=properties,
-                source="journey",
-                idempotency_key=str(event["key"]),
-            )
-        )
 
     def _note_mail(self, request: SendRequest, result: SendResult) -> None:
         passenger = self._passenger(request.journey_state_id)
