@@ -10,11 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from hogsend.access.auth_schemas import (
+    ChangeBody,
+    ResetBody,
+    ResetRequestBody,
+    RevokeBody,
+    SignInBody,
+    session_json,
+    user_json,
+)
 from hogsend.access.cookies import SessionCookie
 from hogsend.access.limits import network_of
-from hogsend.access.models import Admin, administrator
+from hogsend.access.models import administrator
 from hogsend.access.origins import TrustedOrigins
 from hogsend.access.passwords import MAX_LENGTH, MIN_LENGTH
 from hogsend.access.resets import Resets
@@ -22,7 +31,6 @@ from hogsend.access.sessions import LIFE, Session, Sessions
 from hogsend.access.sign_in import SignIn
 from hogsend.errors import HogsendError, InvalidInput, NotAllowed, RateLimited
 from hogsend.kernel.addresses import is_email, normalize_email
-from hogsend.kernel.wire_json import iso_z
 from hogsend.web.body import parse_model
 from hogsend.web.errors import status_of
 from hogsend.web.http import Request, Response
@@ -31,46 +39,6 @@ from hogsend.web.route import Route
 BASE = "/api/auth"
 _NEUTRAL = "If this email exists in our system, check your email for the reset link"
 _FORM = "application/x-www-form-urlencoded"
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
-
-
-class SignInBody(_Body):
-    """``rememberMe`` false: a day, and the cookie ends with the browser."""
-
-    email: str = Field(max_length=320)
-    password: str = Field(max_length=1024)
-    remember_me: bool = Field(default=True, alias="rememberMe")
-
-
-class ResetRequestBody(_Body):
-    """``redirectTo`` must be on a trusted origin."""
-
-    email: str = Field(max_length=320)
-    redirect_to: str | None = Field(default=None, alias="redirectTo", max_length=2048)
-
-
-class ResetBody(_Body):
-    """``token`` may be in the query instead."""
-
-    new_password: str = Field(alias="newPassword", max_length=1024)
-    token: str | None = Field(default=None, max_length=256)
-
-
-class ChangeBody(_Body):
-    """``revokeOtherSessions`` ends every other session."""
-
-    current_password: str = Field(alias="currentPassword", max_length=1024)
-    new_password: str = Field(alias="newPassword", max_length=1024)
-    revoke_other_sessions: bool = Field(default=True, alias="revokeOtherSessions")
-
-
-class RevokeBody(_Body):
-    """``id`` of a session of one's own, as ``list-sessions`` shows it."""
-
-    id: str = Field(max_length=64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,32 +214,6 @@ def routes(api: AuthApi) -> list[Route]:
         Route(method=method, path=BASE + path, handler=_with_auth_errors(handler))
         for method, path, handler in table
     ]
-
-
-def user_json(admin: Admin) -> dict[str, Any]:
-    """The reference's user object."""
-    return {
-        "id": admin.id,
-        "name": admin.name,
-        "email": admin.email,
-        "emailVerified": True,
-        "image": None,
-        "createdAt": iso_z(admin.created_at),
-        "updatedAt": iso_z(admin.created_at),
-    }
-
-
-def session_json(session: Session) -> dict[str, Any]:
-    """The reference's session object without its token."""
-    return {
-        "id": session.id,
-        "userId": session.admin.id,
-        "expiresAt": iso_z(session.expires_at),
-        "createdAt": iso_z(session.created_at),
-        "updatedAt": iso_z(session.updated_at),
-        "ipAddress": session.ip_address or "",
-        "userAgent": session.user_agent or "",
-    }
 
 
 def _with_auth_errors(handler: Callable[..., None]) -> Callable[..., None]:
