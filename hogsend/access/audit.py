@@ -100,7 +100,10 @@ class AuditLog:
             self._changed.notify()
 
     def close(self) -> None:
-        """Write what is left, once, and end the thread; idempotent."""
+        """Write what is left, with one try from now on, and end the thread; idempotent.
+
+        What cannot be written is lost and counted in the log.
+        """
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -112,6 +115,7 @@ class AuditLog:
             with self._changed:
                 self._changed.wait_for(lambda: self._entries or self._is_closing)
                 batch = list(islice(self._entries, _BATCH))
+                is_last_try = self._is_closing
             is_written = not batch or self._write(batch)
             with self._changed:
                 if is_written:
@@ -119,9 +123,12 @@ class AuditLog:
                     for entry in batch:
                         if self._entries and self._entries[0] is entry:
                             self._entries.popleft()
-                if self._is_closing and (not self._entries or not is_written):
+                if self._is_closing and not self._entries:
                     return
-                if not is_written:
+                if is_last_try and not is_written:
+                    structlog.get_logger().error("audit.entries_lost", entries=len(self._entries))
+                    return
+                if not is_written and not self._is_closing:
                     self._changed.wait(timeout=_RETRY_SECONDS)
 
     def _write(self, batch: Sequence[AuditEntry]) -> bool:

@@ -231,3 +231,42 @@ def test_entries_beyond_what_is_kept_push_the_oldest_out() -> None:
 
     assert len(away.written) == 10_000
     assert away.written[-1]["actor"] == "10049"
+
+
+class Failing:
+    """A database that is asked, and fails while the log is being closed."""
+
+    def __init__(self, *, failures: int) -> None:
+        self.failures = failures
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
+        self.written: list[Any] = []
+
+    def run(self, query: Query, /, **params: Any) -> list[tuple[Any, ...]]:
+        self.asked.set()
+        assert self.may_answer.wait(10)
+        self.failures -= 1
+        if self.failures >= 0:
+            raise DatabaseUnavailable("away")
+        self.written += params["entries"]
+        return []
+
+
+@pytest.mark.parametrize(("failures", "written"), [(1, 1), (2, 0)])
+def test_write_that_fails_while_the_log_closes_is_tried_once_more(
+    failures: int, written: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Failing(failures=failures)
+    log = AuditLog(database, clock=VirtualClock())
+    log.note(actor="ada", action="a.post", resource="a")
+    assert database.asked.wait(10)
+
+    closing = threading.Thread(target=log.close)
+    closing.start()
+    while not log._is_closing:
+        pass
+    database.may_answer.set()
+    closing.join(10)
+
+    assert len(database.written) == written
+    assert ("audit.entries_lost" in capsys.readouterr().out) == (written == 0)
