@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -14,15 +14,15 @@ import structlog
 from hogsend.db import Executor
 from hogsend.email.compose import Composer, Letter, TemplateSet, TestState, to_wire_address
 from hogsend.email.decorate import MailDecorator, UrlMaker
-from hogsend.email.hand_over import Claimed, HandOver, SentListener
+from hogsend.email.drive import Driver, SendObserver
+from hogsend.email.hand_over import HandOver, SentListener
 from hogsend.email.ledger import Ledger
-from hogsend.email.ledger_rows import LedgerRow
 from hogsend.email.models import SendRequest, SendResult
 from hogsend.email.pacing import Pacer, RateLimits, to_instant
 from hogsend.email.policy import SendPolicy
 from hogsend.email.providers.base import BatchProvider, EmailProvider
 from hogsend.email.stored_request import from_stored
-from hogsend.errors import HogsendError, InvalidInput, ProviderError
+from hogsend.errors import HogsendError, InvalidInput
 from hogsend.kernel.clock import Clock
 
 if TYPE_CHECKING:
@@ -48,12 +48,6 @@ class MailerOptions:
     patience: timedelta = timedelta(seconds=1)
     policy: SendPolicy = field(default_factory=SendPolicy)
     rates: RateLimits = field(default_factory=RateLimits)
-
-
-class SendObserver(Protocol):
-    """Told about every finished call, for metrics; ``outcome`` is a status or an error code."""
-
-    def __call__(self, *, provider: str, template: str, outcome: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +87,6 @@ class Mailer:
         self._options = options
         self._clock = clock
         self._new_id = new_id
-        self._observe = observe
         self._sleep = sleep
         fixed = TestState(is_active=options.is_test, inbox=options.test_inbox)
         self._test_state = read_test_state or (lambda: fixed)
@@ -111,8 +104,15 @@ class Mailer:
         self._ledger = Ledger(
             db, lease=options.lease, recognised_for=provider.capabilities.recognises_key_for
         )
-        self._hand_over = HandOver(
-            self._ledger, provider, clock=clock, on_sent=on_sent, tracing=tracing
+        self._driver = Driver(
+            self._ledger,
+            provider,
+            composer=self._composer,
+            hand_over=HandOver(
+                self._ledger, provider, clock=clock, on_sent=on_sent, tracing=tracing
+            ),
+            clock=clock,
+            observe=observe,
         )
         self._tracing = tracing
         self._pacer = Pacer(options.rates, provider=provider.name, kv=kv, clock=clock)
@@ -157,9 +157,7 @@ class Mailer:
             if recorded is None or recorded.to_result().status in ("held", "suppressed"):
                 raise
             return recorded.to_result(is_duplicate=True)
-        row = self._ledger.claim(letter.send, links=letter.mail.links)
-        assert row is not None
-        return self._drive(letter, row, test=test)
+        return self._driver.drive(letter, test=test)
 
     def enqueue(self, request: SendRequest, *, priority: int = 2) -> SendResult:
         """Promise the mail to the worker; two round trips less than sending, no provider call.
@@ -205,7 +203,7 @@ class Mailer:
                 for request in requests[start : start + self.batch_size]
             ]
             letters = self._compose_chunk(asked, test=test)
-            answers += self._drive_letters(letters, test=test, is_resumed=False)
+            answers += self._driver.drive_many(letters, test=test, is_resumed=False)
         return answers
 
     def resume(self, send_ids: Sequence[UUID]) -> list[SendResult | HogsendError | None]:
@@ -234,7 +232,7 @@ class Mailer:
             for send_id in found
         ]
         letters = self._compose_chunk(asked, test=test)
-        driven = self._drive_letters(letters, test=test, is_resumed=True)
+        driven = self._driver.drive_many(letters, test=test, is_resumed=True)
         answers = dict(zip(found, driven, strict=True))
         return [answers.get(send_id) for send_id in send_ids]
 
@@ -294,106 +292,3 @@ class Mailer:
             self._sleep(wait.total_seconds())
             wait = self._pacer.ask(caller, address, counts_call=counts_call)
         return to_instant(self._clock.now(), wait)
-
-    def _drive_letters(
-        self, letters: Sequence[Letter | HogsendError], *, test: TestState, is_resumed: bool
-    ) -> list[SendResult | HogsendError]:
-        good = [letter for letter in letters if isinstance(letter, Letter)]
-        rows = self._ledger.claim_many(
-            [(letter.send, letter.mail.links) for letter in good],
-            mode="resume" if is_resumed else "send",
-        )
-        answers: list[SendResult | HogsendError | None] = [None] * len(good)
-        mine: list[tuple[int, Claimed]] = []
-        for index, (letter, row) in enumerate(zip(good, rows, strict=True)):
-            if row is None:
-                answers[index] = SendResult(status="skipped", reason="row_gone")
-            elif row.is_mine and row.status == "queued":
-                mine.append((index, self._claimed(letter, row, test=test)))
-            else:
-                answers[index] = self._report(
-                    letter.request, self._stopped(letter, row, is_fresh=not is_resumed)
-                )
-        for index, result in self._drive_claimed(mine):
-            answers[index] = result
-        ordered = iter(answers)
-        merged: list[SendResult | HogsendError] = []
-        for entry in letters:
-            answer = next(ordered) if isinstance(entry, Letter) else entry
-            assert answer is not None
-            merged.append(answer)
-        return merged
-
-    def _drive_claimed(
-        self, mine: Sequence[tuple[int, Claimed]]
-    ) -> list[tuple[int, SendResult | HogsendError]]:
-        answers: list[tuple[int, SendResult | HogsendError]] = []
-        batchable: list[tuple[int, Claimed]] = []
-        for index, claimed in mine:
-            # A repeated hand-over must go under the mail's own key, and files never batch.
-            is_single = claimed.row.is_uncertain or claimed.letter.request.attachments
-            if is_single or not isinstance(self._provider, BatchProvider):
-                answers.append((index, self._drive_one(claimed)))
-            else:
-                batchable.append((index, claimed))
-        size = max(1, self._provider.capabilities.batch_size)
-        for start in range(0, len(batchable), size):
-            chunk = batchable[start : start + size]
-            if len(chunk) == 1:
-                answers.append((chunk[0][0], self._drive_one(chunk[0][1])))
-                continue
-            results = self._hand_over.drive_batch([claimed for _, claimed in chunk])
-            for (index, claimed), result in zip(chunk, results, strict=True):
-                if isinstance(result, SendResult):
-                    self._report(claimed.letter.request, result)
-                else:
-                    self._count(claimed.letter.request, result.code)
-                answers.append((index, result))
-        return answers
-
-    def _drive_one(self, claimed: Claimed) -> SendResult | HogsendError:
-        try:
-            return self._finish(claimed)
-        except HogsendError as error:
-            return error
-
-    def _drive(self, letter: Letter, row: LedgerRow, *, test: TestState) -> SendResult:
-        if not (row.is_mine and row.status == "queued"):
-            return self._report(letter.request, self._stopped(letter, row, is_fresh=True))
-        return self._finish(self._claimed(letter, row, test=test))
-
-    def _claimed(self, letter: Letter, row: LedgerRow, *, test: TestState) -> Claimed:
-        if row.id != letter.send.id:
-            letter = self._composer.again(letter, row, now=self._clock.now(), test=test)
-            self._ledger.keep_links(letter.send.id, letter.mail.links)
-        return Claimed(letter=letter, row=row)
-
-    def _finish(self, claimed: Claimed) -> SendResult:
-        request = claimed.letter.request
-        try:
-            result = self._hand_over.drive(claimed)
-        except ProviderError as error:
-            self._count(request, error.code)
-            raise
-        return self._report(request, result)
-
-    def _stopped(self, letter: Letter, row: LedgerRow, *, is_fresh: bool) -> SendResult:
-        is_duplicate = is_fresh and row.id not in (None, letter.send.id)
-        return row.to_result(
-            is_duplicate=is_duplicate, retry_at=letter.waits_until.get(row.reason or "")
-        )
-
-    def _report(self, request: SendRequest, result: SendResult) -> SendResult:
-        structlog.get_logger().info(
-            "email.send_finished",
-            status=result.status,
-            reason=result.reason,
-            template=request.template,
-            send_id=str(result.send_id),
-        )
-        self._count(request, result.status)
-        return result
-
-    def _count(self, request: SendRequest, outcome: str) -> None:
-        if self._observe is not None:
-            self._observe(provider=self._provider.name, template=request.template, outcome=outcome)

@@ -11,8 +11,9 @@ from hogsend.contacts.wiring import build_hasher
 from hogsend.db import Executor
 from hogsend.email.compose import TestState
 from hogsend.email.decorate import MailDecorator, UrlMaker
+from hogsend.email.drive import SendObserver
 from hogsend.email.hand_over import SentListener
-from hogsend.email.mailer import Mailer, MailerOptions, SendObserver
+from hogsend.email.mailer import Mailer, MailerOptions
 from hogsend.email.pacing import Rate, RateLimits
 from hogsend.email.policy import Cap, FrequencyCaps, SendPolicy, SendWindow
 from hogsend.email.providers.base import EmailProvider
