@@ -73,7 +73,11 @@ class Moments:
             rows = inner(db, query, **params)
             if query.name == "begin_advances":
                 self._people |= {str(row[3]): f"{params['journey']} of {row[6]}" for row in rows}
-            if query.name not in _ANYBODY or (rows and rows[0][0]):
+            if query.name == "begin_advances":
+                is_moment = any(row[1] != "gone" for row in rows)  # the engine may deliver late
+            else:
+                is_moment = query.name not in _ANYBODY or bool(rows and rows[0][0])
+            if is_moment:
                 self.pass_by(f"after {what}", is_staged=is_staged)
             return rows
 
