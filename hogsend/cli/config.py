@@ -99,6 +99,10 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 pass_line = click.make_pass_decorator(CommandLine)
+url_option = click.option("--url", help="The API; else HOGSEND_API_URL.")
+data_key_option = click.option(
+    "--api-key", "--data-key", help="Else HOGSEND_DATA_KEY or HOGSEND_API_KEY."
+)
 database_option = click.option(
     "--database-url", metavar="URL", help="Instead of DATABASE_URL.", default=None
 )

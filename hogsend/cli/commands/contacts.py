@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import click
 
-from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.config import CommandLine, data_key_option, pass_line, url_option
 from hogsend.cli.http import call
 from hogsend.cli.lazy import Group
 from hogsend.cli.output import json_option, print_json, print_table
 from hogsend.errors import InvalidInput, NotFound
-
-url_option = click.option("--url", help="The API; else HOGSEND_API_URL.")
-key_option = click.option(
-    "--api-key", "--data-key", help="Else HOGSEND_DATA_KEY or HOGSEND_API_KEY."
-)
 
 
 @click.group(cls=Group)
@@ -25,7 +20,7 @@ def contacts() -> None:
 @click.option("--user-id", help="Your id of the person.")
 @click.option("--email", help="The person's address.")
 @url_option
-@key_option
+@data_key_option
 @json_option
 @pass_line
 def get(
@@ -68,7 +63,7 @@ def get(
 @click.option("--limit", type=click.IntRange(1, 100), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @url_option
-@key_option
+@data_key_option
 @json_option
 @pass_line
 def list_(

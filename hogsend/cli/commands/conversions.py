@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hogsend.cli.commands.contacts import key_option, url_option
-from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.config import CommandLine, data_key_option, pass_line, url_option
 from hogsend.cli.http import call
 from hogsend.cli.lazy import Group
 from hogsend.cli.output import json_option, print_json, print_table
@@ -25,7 +24,7 @@ def conversions() -> None:
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0)
 @url_option
-@key_option
+@data_key_option
 @json_option
 @pass_line
 def list_(
@@ -70,7 +69,7 @@ def list_(
 
 @conversions.command()
 @url_option
-@key_option
+@data_key_option
 @json_option
 @pass_line
 def stats(line: CommandLine, *, url: str | None, api_key: str | None, as_json: bool) -> None:

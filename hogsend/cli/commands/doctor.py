@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import click
 
-from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.config import CommandLine, pass_line, url_option
 from hogsend.cli.lazy import Command
 from hogsend.cli.output import json_option, print_json
 from hogsend.errors import HogsendError
@@ -24,7 +24,7 @@ _ADVICE = {
 
 
 @click.command(cls=Command)
-@click.option("--url", help="The API; else HOGSEND_API_URL.")
+@url_option
 @click.option(
     "--mode",
     type=click.Choice(("api", "worker", "migrate")),

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hogsend.cli.commands.events_relay import relay
-from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.config import CommandLine, data_key_option, pass_line, url_option
 from hogsend.cli.http import call
 from hogsend.cli.lazy import Group
 from hogsend.cli.output import json_option, print_json
@@ -45,8 +45,8 @@ events.add_command(relay)
     help="Of the person.",
 )
 @click.option("--idempotency-key", help="Makes repeating the command harmless.")
-@click.option("--url", help="The API; else HOGSEND_API_URL.")
-@click.option("--api-key", "--data-key", help="Else HOGSEND_DATA_KEY or HOGSEND_API_KEY.")
+@url_option
+@data_key_option
 @json_option
 @pass_line
 def send(

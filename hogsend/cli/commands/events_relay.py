@@ -8,7 +8,7 @@ import threading
 import click
 import structlog
 
-from hogsend.cli.config import CommandLine, pass_line
+from hogsend.cli.config import CommandLine, data_key_option, pass_line, url_option
 from hogsend.cli.lazy import Command
 from hogsend.client import Hogsend, HogsendClientError
 from hogsend.client.outbox import Outbox
@@ -24,8 +24,8 @@ _RECONNECT_SECONDS = 2.0
 @click.option("--table", default="hogsend_outbox", show_default=True, help="The outbox table.")
 @click.option("--create-table", is_flag=True, help="Create it when it is missing.")
 @click.option("--once", is_flag=True, help="Send what is there and end.")
-@click.option("--url", help="The API; else HOGSEND_API_URL.")
-@click.option("--api-key", "--data-key", help="Else HOGSEND_DATA_KEY or HOGSEND_API_KEY.")
+@url_option
+@data_key_option
 @pass_line
 def relay(
     line: CommandLine,
