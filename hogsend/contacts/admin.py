@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from hogsend.contacts import store
+from hogsend.contacts.schemas import ContactAnswer
 from hogsend.db import Executor
 from hogsend.web.describe import Answer, RouteDoc
+from hogsend.web.fields import Sent
 from hogsend.web.http import Request, Response
 from hogsend.web.route import Guard, Route
 
@@ -27,21 +27,13 @@ class ContactsQuery(BaseModel):
     offset: int = Field(default=0, ge=0, le=10_000_000)
 
 
-class ContactRow(BaseModel):
+class ContactRow(ContactAnswer):
     """One living contact."""
 
-    id: UUID
-    externalId: str | None
     anonymousId: str | None
-    email: str | None
-    properties: dict[str, Any]
-    firstSeenAt: datetime
-    lastSeenAt: datetime
-    createdAt: datetime
-    updatedAt: datetime
 
 
-class ContactsAnswer(BaseModel):
+class ContactsAnswer(Sent):
     """A page."""
 
     contacts: list[ContactRow]
