@@ -47,12 +47,9 @@ class JourneyRegistry:
         chosen = _choose(app.journeys, enabled)
         self._journeys = {journey_id: app.journeys[journey_id] for journey_id in chosen}
         self._triggered: dict[str, list[JourneyDefinition]] = defaultdict(list)
-        self._starts: dict[str, list[JourneyDefinition]] = defaultdict(list)
         self._exits: dict[str, list[tuple[str, list[EventPattern]]]] = defaultdict(list)
         for definition in self._journeys.values():
             self._triggered[definition.meta.trigger.event].append(definition)
-            if definition.meta.enabled:
-                self._starts[definition.meta.trigger.event].append(definition)
         for definition in app.journeys.values():
             for event in dict.fromkeys(p.event for p in definition.meta.exit_on):
                 rules = [p for p in definition.meta.exit_on if p.event == event]
@@ -71,22 +68,20 @@ class JourneyRegistry:
         """Whether some journey starts or ends with this event, or has its name in the code, as
         one that waits for it does."""
         return (
-            event in self._starts
+            any(d.meta.enabled for d in self._triggered.get(event, ()))
             or event in self._exits
             or any(mentions(definition.run, event) for definition in self._journeys.values())
         )
 
     def match(self, event: str, properties: Mapping[str, JsonValue]) -> Matches:
         """See EventMatcher. Triggers see scalar properties only, exits see all of them."""
-        starting = self._starts.get(event)
+        triggered = self._triggered.get(event)
         exiting = self._exits.get(event)
-        if starting is None and exiting is None:
+        if triggered is None and exiting is None:
             return _NOTHING
         scalars = scalars_of(properties)
         return Matches(
-            starts=tuple(
-                d.meta.id for d in starting or () if evaluate(d.meta.trigger.where, scalars)
-            ),
+            starts=tuple(d.meta.id for d in triggered or () if _starts(d, scalars)),
             exits=tuple(
                 (journey_id, any(evaluate(rule.where, properties) for rule in rules))
                 for journey_id, rules in exiting or ()
@@ -105,7 +100,7 @@ class JourneyRegistry:
         return [
             (d.meta.id, UNMET if d.meta.enabled else DISABLED)
             for d in triggered
-            if not (d.meta.enabled and evaluate(d.meta.trigger.where, scalars))
+            if not _starts(d, scalars)
         ]
 
     def refusal_counter(self, observe: CountsOutcome | None) -> Callable[[NewEvent], None] | None:
@@ -118,6 +113,10 @@ class JourneyRegistry:
                 observe(journey=journey, outcome=reason)
 
         return count
+
+
+def _starts(definition: JourneyDefinition, scalars: Mapping[str, JsonValue]) -> bool:
+    return definition.meta.enabled and evaluate(definition.meta.trigger.where, scalars)
 
 
 def scalars_of(properties: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
